@@ -1,0 +1,152 @@
+//! The one pure function that everything the agent decides goes through.
+
+use crate::operation::{Operation, OperationKind, SocketOption, Value};
+use crate::policy::{
+    OPTION_FREE, OPTION_VALUES, PROMISCUOUS_DENY, PROMISCUOUS_KEEP_DENY,
+    PROMISCUOUS_SIDE_EFFECTS_ALLOW, PolicyRecord,
+};
+
+/// The rule of a policy that refuses an operation.
+#[repr(u16)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// `promiscuous.default`.
+    Promiscuous = 1,
+    /// `promiscuous.keep`.
+    PromiscuousKeep = 2,
+    /// `promiscuous.side_effects`.
+    PromiscuousSideEffects = 3,
+    /// `promiscuous.allow`, whose names a guarded task may not take.
+    PromiscuousAllow = 4,
+    /// `setsockopt.SO_DEBUG`.
+    Debug = 32,
+    /// `setsockopt.SO_PRIORITY`.
+    Priority = 33,
+    /// `setsockopt.SO_SNDBUFFORCE`.
+    SndBufForce = 34,
+    /// `setsockopt.SO_RCVBUFFORCE`.
+    RcvBufForce = 35,
+    /// `setsockopt.SO_MARK`.
+    Mark = 36,
+}
+
+impl Rule {
+    /// All rules.
+    pub const ALL: [Self; 9] = [
+        Self::Promiscuous,
+        Self::PromiscuousKeep,
+        Self::PromiscuousSideEffects,
+        Self::PromiscuousAllow,
+        Self::Debug,
+        Self::Priority,
+        Self::SndBufForce,
+        Self::RcvBufForce,
+        Self::Mark,
+    ];
+
+    /// The rule's place in the policy file, as a dotted key.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Promiscuous => "promiscuous.default",
+            Self::PromiscuousKeep => "promiscuous.keep",
+            Self::PromiscuousSideEffects => "promiscuous.side_effects",
+            Self::PromiscuousAllow => "promiscuous.allow",
+            Self::Debug => "setsockopt.SO_DEBUG",
+            Self::Priority => "setsockopt.SO_PRIORITY",
+            Self::SndBufForce => "setsockopt.SO_SNDBUFFORCE",
+            Self::RcvBufForce => "setsockopt.SO_RCVBUFFORCE",
+            Self::Mark => "setsockopt.SO_MARK",
+        }
+    }
+
+    /// The rule with this number, from an event record.
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| *rule as u16 == number)
+    }
+
+    #[inline(always)]
+    fn of(option: SocketOption) -> Self {
+        match option {
+            SocketOption::Debug => Self::Debug,
+            SocketOption::Priority => Self::Priority,
+            SocketOption::SndBufForce => Self::SndBufForce,
+            SocketOption::RcvBufForce => Self::RcvBufForce,
+            SocketOption::Mark => Self::Mark,
+        }
+    }
+}
+
+/// What a policy says to an operation. `mode` is not its affair: audit mode
+/// reports the same verdict and lets the call pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may pass, unreported.
+    Allow,
+    /// It may pass, and is reported (`promiscuous.side_effects = "allow"`).
+    Report(Rule),
+    /// It is refused.
+    Refuse(Rule),
+}
+
+/// What `policy` says to `operation`. Total, and constant in time.
+#[inline(always)]
+pub fn decide(policy: &PolicyRecord, operation: &Operation) -> Verdict {
+    match operation.kind {
+        OperationKind::SetDebug => decide_option(policy, SocketOption::Debug, operation.value),
+        OperationKind::SetPriority => {
+            decide_option(policy, SocketOption::Priority, operation.value)
+        }
+        OperationKind::SetSndBufForce => {
+            decide_option(policy, SocketOption::SndBufForce, operation.value)
+        }
+        OperationKind::SetRcvBufForce => {
+            decide_option(policy, SocketOption::RcvBufForce, operation.value)
+        }
+        OperationKind::SetMark => decide_option(policy, SocketOption::Mark, operation.value),
+        _ => decide_promiscuity(policy, operation),
+    }
+}
+
+#[inline(always)]
+fn decide_promiscuity(policy: &PolicyRecord, operation: &Operation) -> Verdict {
+    let flags = policy.promiscuous.flags;
+    if flags & PROMISCUOUS_DENY == 0 {
+        return Verdict::Allow;
+    }
+    if operation.kind as u16 == OperationKind::PromiscuousExceptedName as u16 {
+        return Verdict::Refuse(Rule::PromiscuousAllow);
+    }
+    if operation.excepted {
+        return Verdict::Allow;
+    }
+    match operation.kind {
+        OperationKind::PromiscuousFlag | OperationKind::PromiscuousMembership => {
+            Verdict::Refuse(Rule::Promiscuous)
+        }
+        OperationKind::PromiscuousKeep if flags & PROMISCUOUS_KEEP_DENY == 0 => Verdict::Allow,
+        OperationKind::PromiscuousKeep => Verdict::Refuse(Rule::PromiscuousKeep),
+        OperationKind::PromiscuousUnjudged => Verdict::Refuse(Rule::Promiscuous),
+        _ if flags & PROMISCUOUS_SIDE_EFFECTS_ALLOW != 0 => {
+            Verdict::Report(Rule::PromiscuousSideEffects)
+        }
+        _ => Verdict::Refuse(Rule::PromiscuousSideEffects),
+    }
+}
+
+#[inline(always)]
+fn decide_option(policy: &PolicyRecord, option: SocketOption, value: Value) -> Verdict {
+    let rule = &policy.options[option as usize];
+    let allowed = match (rule.rule, value) {
+        (OPTION_FREE, _) => true,
+        (OPTION_VALUES, Value::Known(value)) => rule.allowed.contains(value),
+        // The value was judged where it is known; the capability is only asked
+        // for what that let pass.
+        (OPTION_VALUES, Value::Privileged) => true,
+        _ => false,
+    };
+    if allowed {
+        Verdict::Allow
+    } else {
+        Verdict::Refuse(Rule::of(option))
+    }
+}

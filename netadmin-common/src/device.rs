@@ -1,0 +1,61 @@
+//! What the programs know of a network device.
+
+/// Longest interface name with its terminating zero, in bytes (linux/if.h).
+pub const IFNAMSIZ: usize = 16;
+/// The device receives all packets (linux/if.h).
+pub const IFF_PROMISC: u32 = 0x100;
+/// The device is up (linux/if.h).
+pub const IFF_UP: u32 = 0x1;
+/// The device filters unicast addresses in hardware
+/// (`enum netdev_priv_flags`, include/linux/netdevice.h).
+pub const IFF_UNICAST_FLT: u32 = 1 << 12;
+
+/// A snapshot of a `struct net_device`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Device {
+    /// `ifindex`; 0 stands for a device that is not there (yet).
+    pub index: u32,
+    /// `flags`: `IFF_PROMISC` here means that anyone made it promiscuous.
+    pub flags: u32,
+    /// `gflags`: `IFF_PROMISC` here means that it was asked for by flag.
+    pub gflags: u32,
+    /// `priv_flags`, as far as it is in the first 32 bits.
+    pub priv_flags: u32,
+    /// Whether another device lies below it: 0 or 1 (`adj_list.lower`).
+    pub stacked: u32,
+    /// Explicit padding, always zero.
+    pub reserved: u32,
+    /// `name`, zero-terminated.
+    pub name: [u8; IFNAMSIZ],
+    /// `rtnl_link_ops->kind` (such as `bridge`), zero-padded, cut at 16 bytes;
+    /// empty for devices that no link type made.
+    pub kind: [u8; IFNAMSIZ],
+}
+
+const _: () = assert!(size_of::<Device>() == 24 + 2 * IFNAMSIZ);
+
+impl Device {
+    /// Whether a request that carries `IFF_PROMISC` keeps what the device has,
+    /// rather than raise its count (`__dev_change_flags` compares with `gflags`).
+    pub fn keeps_promiscuous(&self) -> bool {
+        self.gflags & IFF_PROMISC != 0
+    }
+}
+
+/// Whether `text` (zero-padded) is exactly `word`.
+#[inline(always)]
+pub fn is(text: &[u8; IFNAMSIZ], word: &[u8]) -> bool {
+    let mut index = 0;
+    while index < IFNAMSIZ {
+        let expected = if index < word.len() { word[index] } else { 0 };
+        if text[index] != expected {
+            return false;
+        }
+        if expected == 0 {
+            return true;
+        }
+        index += 1;
+    }
+    word.len() == IFNAMSIZ
+}

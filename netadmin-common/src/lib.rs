@@ -1,0 +1,29 @@
+//! One idea: an operation, a policy, a verdict.
+//!
+//! A hook turns what it sees into an [`Operation`], the caller's cgroup names
+//! the [`PolicyRecord`], and [`decide`] gives the [`Verdict`]. This crate is
+//! compiled twice: into the kernel, and on the host, where tests, fuzzers and
+//! `check` run the very code that the kernel runs.
+
+#![no_std]
+
+pub mod decide;
+pub mod device;
+pub mod event;
+pub mod guard;
+pub mod netlink;
+pub mod operation;
+pub mod policy;
+pub mod value;
+
+pub use decide::{Rule, Verdict, decide};
+pub use device::Device;
+pub use event::{EventKind, EventRecord};
+pub use guard::{GuardRecord, Origin};
+pub use operation::{Operation, OperationKind, SocketOption, Value, Via};
+pub use policy::{Exception, PolicyRecord};
+pub use value::{Range, ValueSet};
+
+/// Version of every record that crosses the border to the kernel or is pinned.
+/// Raised by any change of a `repr(C)` type in this crate.
+pub const LAYOUT_VERSION: u32 = 1;

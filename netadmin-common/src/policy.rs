@@ -1,0 +1,195 @@
+//! The compiled policy: one fixed-size record, whatever the number of rules.
+
+use crate::device::{Device, IFNAMSIZ, is};
+use crate::operation::SOCKET_OPTIONS;
+use crate::value::ValueSet;
+
+/// How many interface exceptions one policy holds.
+pub const MAX_EXCEPTIONS: usize = 8;
+
+/// Refuse, and report.
+pub const MODE_ENFORCE: u32 = 0;
+/// Let pass, and report.
+pub const MODE_AUDIT: u32 = 1;
+
+/// [`PromiscuousRecord::flags`]: raising promiscuity is refused.
+pub const PROMISCUOUS_DENY: u32 = 1;
+/// [`PromiscuousRecord::flags`]: so is keeping it.
+pub const PROMISCUOUS_KEEP_DENY: u32 = 2;
+/// [`PromiscuousRecord::flags`]: side effects that raise it are let pass.
+pub const PROMISCUOUS_SIDE_EFFECTS_ALLOW: u32 = 4;
+/// [`PromiscuousRecord::flags`]: some exception goes by name.
+pub const PROMISCUOUS_NAMES_EXCEPTED: u32 = 8;
+
+/// An interface exception that matches the whole name.
+pub const EXCEPTION_NAME: u32 = 1;
+/// An interface exception that matches how the name begins (`tap*`).
+pub const EXCEPTION_PREFIX: u32 = 2;
+/// An interface exception that matches the link kind (`{ kind = "tun" }`).
+pub const EXCEPTION_KIND: u32 = 3;
+
+/// An entry of `promiscuous.allow`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exception {
+    /// One of the `EXCEPTION_*` constants; 0 for an unused entry.
+    pub by: u32,
+    /// Length of `text` in bytes, 1 to 15.
+    pub len: u32,
+    /// The name, its beginning, or the kind, zero-padded.
+    pub text: [u8; IFNAMSIZ],
+}
+
+impl Exception {
+    #[inline(always)]
+    fn matches(&self, device: &Device) -> bool {
+        match self.by {
+            EXCEPTION_KIND => device.kind == self.text,
+            _ => self.matches_name(&device.name),
+        }
+    }
+
+    #[inline(always)]
+    fn matches_name(&self, name: &[u8; IFNAMSIZ]) -> bool {
+        match self.by {
+            EXCEPTION_NAME => {
+                let len = self.len as usize;
+                len < IFNAMSIZ && is(name, &self.text) && self.begins(name)
+            }
+            EXCEPTION_PREFIX => self.begins(name),
+            _ => false,
+        }
+    }
+
+    #[inline(always)]
+    fn begins(&self, name: &[u8; IFNAMSIZ]) -> bool {
+        let mut index = 0;
+        while index < IFNAMSIZ {
+            if index as u32 >= self.len {
+                return true;
+            }
+            if name[index] != self.text[index] {
+                return false;
+            }
+            index += 1;
+        }
+        true
+    }
+}
+
+/// The section `[policy.promiscuous]`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PromiscuousRecord {
+    /// `PROMISCUOUS_*` bits.
+    pub flags: u32,
+    /// How many of `exceptions` are in use.
+    pub len: u32,
+    /// `promiscuous.allow`.
+    pub exceptions: [Exception; MAX_EXCEPTIONS],
+}
+
+/// No rule: the option is the kernel's affair. (What a policy must say.)
+pub const OPTION_FREE: u32 = 0;
+/// Refused where the kernel asks for the capability, whatever the value.
+pub const OPTION_DENY: u32 = 1;
+/// The kernel's own line is the rule: refused where it asks for the capability
+/// (`SO_PRIORITY` outside `0..=6`). Decided like [`OPTION_DENY`], reported apart.
+pub const OPTION_KERNEL_LINE: u32 = 2;
+/// Only the values of the set may be set.
+pub const OPTION_VALUES: u32 = 3;
+
+/// The rule on one socket option.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OptionRecord {
+    /// One of the `OPTION_*` constants. An unknown one refuses.
+    pub rule: u32,
+    /// Explicit padding, always zero.
+    pub reserved: u32,
+    /// What [`OPTION_VALUES`] allows.
+    pub allowed: ValueSet,
+}
+
+/// The value of the policy map: what one `[[policy]]` of the file says.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PolicyRecord {
+    /// [`MODE_ENFORCE`] or [`MODE_AUDIT`].
+    pub mode: u32,
+    /// Explicit padding, always zero.
+    pub reserved: u32,
+    /// Promiscuous mode.
+    pub promiscuous: PromiscuousRecord,
+    /// Socket options, indexed by [`crate::SocketOption`].
+    pub options: [OptionRecord; SOCKET_OPTIONS],
+}
+
+const _: () = assert!(size_of::<Exception>() == 24);
+const _: () = assert!(size_of::<PromiscuousRecord>() == 8 + 24 * MAX_EXCEPTIONS);
+const _: () = assert!(size_of::<OptionRecord>() == 8 + size_of::<ValueSet>());
+const _: () = assert!(
+    size_of::<PolicyRecord>()
+        == 8 + size_of::<PromiscuousRecord>() + SOCKET_OPTIONS * size_of::<OptionRecord>()
+);
+
+impl PolicyRecord {
+    /// A policy without a rule: it lets everything pass.
+    pub const EMPTY: Self = Self {
+        mode: MODE_ENFORCE,
+        reserved: 0,
+        promiscuous: PromiscuousRecord {
+            flags: 0,
+            len: 0,
+            exceptions: [Exception {
+                by: 0,
+                len: 0,
+                text: [0; IFNAMSIZ],
+            }; MAX_EXCEPTIONS],
+        },
+        options: [OptionRecord {
+            rule: OPTION_FREE,
+            reserved: 0,
+            allowed: ValueSet::EMPTY,
+        }; SOCKET_OPTIONS],
+    };
+
+    /// Whether an entry of `promiscuous.allow` matches this device. The caller
+    /// asks it for the device and for every device below it.
+    #[inline(always)]
+    pub fn excepts(&self, device: &Device) -> bool {
+        let mut index = 0;
+        while index < MAX_EXCEPTIONS {
+            if index as u32 >= self.promiscuous.len {
+                return false;
+            }
+            if self.promiscuous.exceptions[index].matches(device) {
+                return true;
+            }
+            index += 1;
+        }
+        false
+    }
+
+    /// Whether a device of this name would be excepted by its name alone.
+    #[inline(always)]
+    pub fn excepts_name(&self, name: &[u8; IFNAMSIZ]) -> bool {
+        let mut index = 0;
+        while index < MAX_EXCEPTIONS {
+            if index as u32 >= self.promiscuous.len {
+                return false;
+            }
+            if self.promiscuous.exceptions[index].matches_name(name) {
+                return true;
+            }
+            index += 1;
+        }
+        false
+    }
+
+    /// Whether promiscuity is ruled on at all.
+    #[inline(always)]
+    pub fn rules_promiscuity(&self) -> bool {
+        self.promiscuous.flags & PROMISCUOUS_DENY != 0
+    }
+}

@@ -1,0 +1,231 @@
+//! The guest's PID 1: prepares the machine, runs one command, tells how it
+//! ended, and powers off.
+//!
+//! The command's output goes to the second serial port, away from the kernel's
+//! console on the first, so that no kernel message can land inside a result.
+//! Three files in the initramfs, written by `xtask`, say what to do:
+//! `/etc/netadmin/command` (arguments, each ended by a NUL byte),
+//! `/etc/netadmin/environment` (`NAME=value`, the same way), and
+//! `/lib/modules/load-order` (kernel modules, one path a line).
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use nix::mount::{MsFlags, mount};
+use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::termios::{
+    BaudRate, LocalFlags, OutputFlags, SetArg, cfsetspeed, tcdrain, tcgetattr, tcsetattr,
+};
+
+/// Where the command's output goes; `xtask` reads the other end.
+const RESULTS: &str = "/dev/ttyS1";
+
+/// Marks, which no ordinary output contains. `xtask/src/marks.rs` has the same.
+const READY_MARK: &str = "\x1enetadmin-init ready\x1e";
+const EXIT_MARK: &str = "\x1enetadmin-init exit ";
+
+/// The status reported when the command could not even be started.
+const CANNOT_START: i32 = 127;
+
+/// What is mounted where: type, target, options.
+const MOUNTS: &[(&str, &str, &str)] = &[
+    ("proc", "/proc", ""),
+    ("sysfs", "/sys", ""),
+    ("devtmpfs", "/dev", ""),
+    ("devpts", "/dev/pts", "ptmxmode=0666"),
+    ("tmpfs", "/dev/shm", ""),
+    ("tmpfs", "/run", "mode=0755"),
+    ("tmpfs", "/tmp", "mode=1777"),
+    ("cgroup2", "/sys/fs/cgroup", ""),
+    ("bpf", "/sys/fs/bpf", "mode=0700"),
+    ("tracefs", "/sys/kernel/tracing", ""),
+    ("debugfs", "/sys/kernel/debug", ""),
+    ("securityfs", "/sys/kernel/security", ""),
+];
+
+fn main() {
+    let status = match boot() {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("netadmin-init: {error:#}");
+            CANNOT_START
+        }
+    };
+    if let Err(error) = announce(&format!("{EXIT_MARK}{status}\x1e")) {
+        eprintln!("netadmin-init: {error:#}");
+    }
+    nix::unistd::sync();
+    let Err(error) = reboot(RebootMode::RB_POWER_OFF);
+    eprintln!("netadmin-init: power off: {error}");
+    // If PID 1 returned, the kernel would panic and hide the reason.
+    sleep(Duration::MAX);
+}
+
+/// Prepares the guest and runs the command; the result is its exit status.
+fn boot() -> Result<i32> {
+    mount_all()?;
+    prepare_results_port()?;
+    announce(READY_MARK)?;
+    load_modules()?;
+    bring_loopback_up()?;
+    run_command()
+}
+
+fn mount_all() -> Result<()> {
+    for (kind, target, options) in MOUNTS {
+        fs::create_dir_all(target).with_context(|| format!("create {target}"))?;
+        mount(
+            Some(*kind),
+            *target,
+            Some(*kind),
+            MsFlags::empty(),
+            Some(*options),
+        )
+        .with_context(|| format!("mount {kind} on {target}"))?;
+    }
+    Ok(())
+}
+
+/// Sets the results port so that bytes reach the host as they were written.
+fn prepare_results_port() -> Result<()> {
+    let port = open_results()?;
+    let mut settings = tcgetattr(&port).with_context(|| format!("tcgetattr {RESULTS}"))?;
+    // The emulated port has no line speed, but the kernel's time-outs believe in it.
+    cfsetspeed(&mut settings, BaudRate::B115200).context("set the line speed")?;
+    if !is_interactive() {
+        settings.output_flags.remove(OutputFlags::OPOST);
+        settings.local_flags.remove(LocalFlags::ECHO);
+    }
+    tcsetattr(&port, SetArg::TCSANOW, &settings).with_context(|| format!("tcsetattr {RESULTS}"))
+}
+
+/// Somebody sits at the other end, and the port is their terminal.
+fn is_interactive() -> bool {
+    fs::exists("/etc/netadmin/interactive").unwrap_or(false)
+}
+
+fn open_results() -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(RESULTS)
+        .with_context(|| format!("open {RESULTS}"))
+}
+
+/// Writes a mark for `xtask` and waits until it has left the port.
+fn announce(mark: &str) -> Result<()> {
+    let mut port = open_results()?;
+    port.write_all(mark.as_bytes())
+        .with_context(|| format!("write to {RESULTS}"))?;
+    tcdrain(port.as_fd()).with_context(|| format!("drain {RESULTS}"))
+}
+
+/// Loads the modules the tests need, in the order that their dependencies ask.
+fn load_modules() -> Result<()> {
+    let list = "/lib/modules/load-order";
+    if !fs::exists(list).unwrap_or(false) {
+        return Ok(());
+    }
+    for path in fs::read_to_string(list)
+        .with_context(|| format!("read {list}"))?
+        .lines()
+    {
+        let module = File::open(path).with_context(|| format!("open module {path}"))?;
+        let loaded = nix::kmod::finit_module(&module, c"", nix::kmod::ModuleInitFlags::empty());
+        // A module that does not load is one test's trouble, not the whole boot's.
+        if let Err(error) = loaded
+            && error != nix::errno::Errno::EEXIST
+        {
+            eprintln!("netadmin-init: load module {path}: {error}");
+        }
+    }
+    Ok(())
+}
+
+/// `ip link set lo up`, without starting a process for it.
+fn bring_loopback_up() -> Result<()> {
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").context("open a socket")?;
+    // SAFETY: ifreq is plain data, for which all zeroes is a valid value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
+        *to = from.cast_signed();
+    }
+    let up = libc::IFF_UP | libc::IFF_RUNNING;
+    request.ifr_ifru.ifru_flags = up.try_into().context("interface flags")?;
+    let descriptor = std::os::fd::AsRawFd::as_raw_fd(&socket);
+    // SAFETY: SIOCSIFFLAGS reads one ifreq, which outlives the call.
+    if unsafe { libc::ioctl(descriptor, libc::SIOCSIFFLAGS, &raw const request) } != 0 {
+        return Err(std::io::Error::last_os_error()).context("bring lo up");
+    }
+    Ok(())
+}
+
+fn run_command() -> Result<i32> {
+    let arguments = nul_terminated("/etc/netadmin/command")?;
+    let Some((program, arguments)) = arguments.split_first() else {
+        bail!("/etc/netadmin/command is empty");
+    };
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdout(open_results()?)
+        .stderr(open_results()?)
+        .stdin(Stdio::null());
+    command.env_clear().current_dir("/root");
+    for setting in nul_terminated("/etc/netadmin/environment")? {
+        let (name, value) = setting.split_once('=').context("environment without '='")?;
+        command.env(name, value);
+    }
+    if is_interactive() {
+        command.stdin(open_results()?);
+        // SAFETY: the closure makes two system calls and allocates nothing.
+        unsafe { command.pre_exec(take_terminal) };
+    }
+    let child = command
+        .spawn()
+        .with_context(|| format!("start {program}"))?;
+    wait_for(child.id().try_into().context("process id")?)
+}
+
+/// Makes standard input the controlling terminal, so that ^C and job control work.
+fn take_terminal() -> std::io::Result<()> {
+    nix::unistd::setsid()?;
+    // SAFETY: TIOCSCTTY takes an integer and touches no memory of ours.
+    if unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) } != 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Reaps every orphan, as PID 1 must, until `child` itself has ended.
+fn wait_for(child: i32) -> Result<i32> {
+    loop {
+        let mut status = 0;
+        // SAFETY: waitpid writes one int, which outlives the call.
+        let ended = unsafe { libc::waitpid(-1, &raw mut status, 0) };
+        if ended == child {
+            return Ok(shell_status(ExitStatus::from_raw(status)));
+        }
+        if ended < 0 {
+            return Err(std::io::Error::last_os_error()).context("wait for the command");
+        }
+    }
+}
+
+/// The status as a shell would give it: 128 and the signal for a killed command.
+fn shell_status(status: ExitStatus) -> i32 {
+    status
+        .code()
+        .unwrap_or_else(|| 128 + status.signal().unwrap_or_default())
+}
+
+fn nul_terminated(path: &str) -> Result<Vec<String>> {
+    let text = fs::read_to_string(path).with_context(|| format!("read {path}"))?;
+    Ok(text.split_terminator('\0').map(str::to_owned).collect())
+}
