@@ -20,7 +20,7 @@ use anyhow::{Context as _, Result, bail};
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::termios::{
-    BaudRate, LocalFlags, OutputFlags, SetArg, cfsetspeed, tcdrain, tcgetattr, tcsetattr,
+    ControlFlags, LocalFlags, OutputFlags, SetArg, tcdrain, tcgetattr, tcsetattr,
 };
 
 /// Where the command's output goes; `xtask` reads the other end.
@@ -72,6 +72,8 @@ fn boot() -> Result<i32> {
     mount_all()?;
     prepare_results_port()?;
     announce(READY_MARK)?;
+    // On the console, where it divides the kernel's messages.
+    eprintln!("netadmin-init: ready");
     load_modules()?;
     bring_loopback_up()?;
     run_command()
@@ -96,8 +98,10 @@ fn mount_all() -> Result<()> {
 fn prepare_results_port() -> Result<()> {
     let port = open_results()?;
     let mut settings = tcgetattr(&port).with_context(|| format!("tcgetattr {RESULTS}"))?;
-    // The emulated port has no line speed, but the kernel's time-outs believe in it.
-    cfsetspeed(&mut settings, BaudRate::B115200).context("set the line speed")?;
+    // The emulated port has no line speed, but the kernel's time-outs believe in
+    // it. Bits, because a static program cannot link libc's cfsetspeed.
+    let other_bits = settings.control_flags.bits() & !libc::CBAUD;
+    settings.control_flags = ControlFlags::from_bits_retain(other_bits | libc::B115200);
     if !is_interactive() {
         settings.output_flags.remove(OutputFlags::OPOST);
         settings.local_flags.remove(LocalFlags::ECHO);

@@ -1,0 +1,95 @@
+//! Builds what runs in the guest: the eBPF object, the agent, the tests.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::{command, ebpf, paths, progress};
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Names the eBPF object to the agent's build script.
+pub const OBJECT_VARIABLE: &str = "NETADMIN_EBPF_OBJECT";
+
+/// Programs for the guest: paths here, each installed in `/bin` under its file name.
+pub type Programs = Vec<PathBuf>;
+
+/// Builds everything; what is up to date costs well under a second.
+pub fn all() -> Result<Programs> {
+    let object = object()?;
+    progress::step("building the agent and the tests");
+    command::shown(guest_cargo(&object).args(["--release", "--package", "netadmin-agent"]))?;
+    // A failed assertion must unwind into the test runner, which the agent's
+    // own release profile does not do.
+    let mut tests = guest_cargo(&object);
+    tests.args(["--config", "profile.guest.inherits='release'"]);
+    tests.args(["--config", "profile.guest.panic='unwind'"]);
+    command::shown(tests.args(["--profile", "guest", "--package", "netadmin-tests"]))?;
+    built()
+}
+
+/// The eBPF object, built.
+pub fn object() -> Result<PathBuf> {
+    progress::step("building the eBPF object");
+    ebpf::build()
+}
+
+/// The programs as an earlier build left them.
+pub fn built() -> Result<Programs> {
+    let directory = target_directory().join(TARGET);
+    let mut programs = programs_in(&directory.join("guest"))?;
+    programs.extend(programs_in(&directory.join("release"))?);
+    Ok(programs)
+}
+
+/// A cargo of the toolchain that built xtask itself.
+pub fn cargo() -> Command {
+    let program = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+    let mut command = Command::new(program);
+    command.current_dir(paths::workspace());
+    command
+}
+
+/// Static, so that the guest needs no libraries; with an explicit target, so
+/// that procedural macros are built without the flag.
+fn guest_cargo(object: &Path) -> Command {
+    let mut command = cargo();
+    command
+        .args(["build", "--bins", "--target", TARGET, "--target-dir"])
+        .arg(target_directory());
+    command.env("RUSTFLAGS", "-C target-feature=+crt-static");
+    command
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env(OBJECT_VARIABLE, object);
+    command
+}
+
+/// Where cargo puts what it builds.
+pub fn target_directory() -> PathBuf {
+    let set = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    paths::workspace().join(set.unwrap_or_else(|| PathBuf::from("target")))
+}
+
+fn programs_in(directory: &Path) -> Result<Programs> {
+    let mut programs = Programs::new();
+    let entries = fs::read_dir(directory).with_context(|| {
+        format!(
+            "nothing is built in {}: run `cargo xtask build`",
+            directory.display()
+        )
+    })?;
+    for entry in entries {
+        let path = entry
+            .with_context(|| format!("list {}", directory.display()))?
+            .path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.starts_with("netadmin-") && path.extension().is_none() {
+            programs.push(path);
+        }
+    }
+    Ok(programs)
+}

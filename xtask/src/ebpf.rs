@@ -1,0 +1,168 @@
+//! Builds the eBPF object, which needs a compiler that has `core` for BPF.
+//!
+//! Two kinds of machine have one. Debian packages a newer rustc with a
+//! prebuilt `core` for `bpfel-unknown-none`. Elsewhere rustup's nightly builds
+//! `core` itself, given the component rust-src.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::{command, paths};
+
+const TARGET: &str = "bpfel-unknown-none";
+
+/// A compiler for BPF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toolchain {
+    /// Debian's rustc-web, cargo-web and libstd-rust-web-dev-bpf.
+    Debian,
+    /// rustup's nightly, which builds `core` from rust-src.
+    Nightly,
+}
+
+impl Toolchain {
+    /// Finds one that is complete.
+    pub fn detect() -> Option<Self> {
+        if debian_has_core() {
+            return Some(Self::Debian);
+        }
+        nightly_has_source().then_some(Self::Nightly)
+    }
+
+    /// A cargo for this toolchain, free of what the host's cargo put into our environment.
+    fn cargo(self, subcommand: &str) -> Command {
+        let mut command = match self {
+            Self::Debian => Command::new("/usr/bin/cargo"),
+            Self::Nightly => Command::new("rustup"),
+        };
+        let of_the_host = [
+            "CARGO",
+            "CARGO_ENCODED_RUSTFLAGS",
+            "CARGO_BUILD_TARGET",
+            "RUSTC",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "RUSTDOC",
+            "RUSTUP_TOOLCHAIN",
+            "LD_LIBRARY_PATH",
+        ];
+        for name in of_the_host {
+            command.env_remove(name);
+        }
+        match self {
+            Self::Debian => {
+                // aya-ebpf turns on a feature of nightly (asm_experimental_arch).
+                command
+                    .env("RUSTC_BOOTSTRAP", "1")
+                    .env("RUSTC", "/usr/bin/rustc")
+                    .arg(subcommand);
+            }
+            Self::Nightly => {
+                command.args(["run", "nightly", "cargo", subcommand, "-Zbuild-std=core"]);
+            }
+        }
+        command.args(["--release", "--target", TARGET, "--target-dir"]);
+        command.arg(crate_directory().join("target"));
+        // bpf-linker makes the BTF that maps and globals are found by.
+        let flags = "-C debuginfo=2 -C link-arg=--btf --cfg=bpf_target_arch=\"x86_64\"";
+        command
+            .env("RUSTFLAGS", flags)
+            .current_dir(crate_directory());
+        if let Some(linker) = find_linker() {
+            command.env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker);
+        }
+        command
+    }
+}
+
+/// Builds the object and tells where it is.
+pub fn build() -> Result<PathBuf> {
+    command::shown(&mut toolchain()?.cargo("build"))?;
+    let object = crate_directory()
+        .join("target")
+        .join(TARGET)
+        .join("release/netadmin-ebpf");
+    if !object.is_file() {
+        bail!("the eBPF build left no object at {}", object.display());
+    }
+    Ok(object)
+}
+
+/// A command that checks the eBPF crate: clippy where the toolchain has it.
+pub fn lint() -> Result<Command> {
+    let toolchain = toolchain()?;
+    let has_clippy = match toolchain {
+        Toolchain::Debian => Path::new("/usr/bin/cargo-clippy").exists(),
+        Toolchain::Nightly => true,
+    };
+    let mut command = toolchain.cargo(if has_clippy { "clippy" } else { "check" });
+    if has_clippy {
+        command.args(["--", "-D", "warnings"]);
+    } else {
+        // Without clippy, the compiler's own warnings still count.
+        let flags = "-C debuginfo=2 -D warnings --cfg=bpf_target_arch=\"x86_64\"";
+        command.env("RUSTFLAGS", flags);
+        let apart = crate_directory().join("target/check");
+        command.arg("--target-dir").arg(apart);
+    }
+    Ok(command)
+}
+
+/// The crate, which is a workspace of its own.
+pub fn crate_directory() -> PathBuf {
+    paths::workspace().join("netadmin-ebpf")
+}
+
+/// The path of bpf-linker, in `PATH` or where `cargo install` puts it.
+pub fn find_linker() -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let cargo_home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
+    let installed = cargo_home.or(home).map(|directory| directory.join("bin"));
+    let directories = env::split_paths(&path).chain(installed);
+    directories
+        .map(|directory| directory.join("bpf-linker"))
+        .find(|file| file.is_file())
+}
+
+fn toolchain() -> Result<Toolchain> {
+    if find_linker().is_none() {
+        bail!("bpf-linker is missing: run `cargo xtask setup`");
+    }
+    let Some(toolchain) = Toolchain::detect() else {
+        bail!(
+            "no compiler for BPF: install Debian's rustc-web, cargo-web and \
+             libstd-rust-web-dev-bpf (`cargo xtask setup` does it), or run \
+             `rustup toolchain install nightly --component rust-src`"
+        );
+    };
+    Ok(toolchain)
+}
+
+fn debian_has_core() -> bool {
+    if !Path::new("/usr/bin/cargo").exists() {
+        return false;
+    }
+    let mut query = Command::new("/usr/bin/rustc");
+    let answer = command::output(query.args(["--print", "target-libdir", "--target", TARGET]));
+    answer.is_ok_and(|directory| holds(Path::new(directory.trim()), "libcore-"))
+}
+
+fn nightly_has_source() -> bool {
+    let mut query = Command::new("rustup");
+    query.args(["run", "nightly", "rustc", "--print", "sysroot"]);
+    let answer = command::output(query.env_remove("RUSTUP_TOOLCHAIN"));
+    let source = "lib/rustlib/src/rust/library/core";
+    answer.is_ok_and(|sysroot| Path::new(sysroot.trim()).join(source).is_dir())
+}
+
+fn holds(directory: &Path, prefix: &str) -> bool {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .into_iter()
+        .any(|entry| entry.file_name().to_string_lossy().starts_with(prefix))
+}

@@ -1,0 +1,204 @@
+//! The real tools that the guest has: Debian's, with the libraries they need.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::apt::Suite;
+use crate::cpio::Archive;
+use crate::paths::{Cache, write_whole};
+use crate::{command, progress};
+
+/// One suite for every machine, so that tests see the same tools everywhere.
+const SUITE: &str = "trixie";
+
+/// The packages, and what is taken from each.
+const TOOLS: &[(&str, &[&str])] = &[
+    ("iproute2", &["ip", "bridge", "tc", "ss"]),
+    ("tcpdump", &["tcpdump"]),
+    ("ethtool", &["ethtool"]),
+    ("libcap2-bin", &["capsh"]),
+    ("strace", &["strace"]),
+    ("dash", &["dash"]),
+    ("bash", &["bash"]),
+    ("bpftool", &["bpftool"]),
+];
+
+/// `ifconfig`, `brctl`, `modprobe` and all the rest, but not the shell: this one
+/// runs its own `ip` for every script's `ip`, whatever is in `PATH`.
+const BUSYBOX: &str = "busybox-static";
+
+/// Where the tools keep their libraries, in the package and in the guest.
+const LIBRARIES: &str = "/lib/x86_64-linux-gnu";
+const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
+
+/// tcpdump gives up root for a user of its own.
+const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n\
+    tcpdump:x:100:100::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n";
+const GROUP: &str = "root:x:0:\ntcpdump:x:100:\nnogroup:x:65534:\n";
+
+/// The archive with the tools, from the cache if the suite has not moved on.
+pub fn archive(cache: &Cache) -> Result<PathBuf> {
+    let _lock = cache.lock()?;
+    let suite = Suite::open(cache, SUITE)?;
+    let path = cache
+        .directory("guest")?
+        .join(format!("tools-{}.cpio", choice()));
+    if suite.is_newer_than_index(&path) {
+        return Ok(path);
+    }
+    match build(&suite, &path) {
+        Ok(()) => Ok(path),
+        Err(error) if path.exists() => {
+            progress::note(&format!("warning: {error:#}; using the cached tools"));
+            Ok(path)
+        }
+        Err(error) => Err(error.context("get the guest's tools")),
+    }
+}
+
+/// A name that changes when the choice of tools does.
+fn choice() -> String {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    (TOOLS, SUITE, PASSWD, GROUP, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+fn build(suite: &Suite, path: &Path) -> Result<()> {
+    suite.update_if_old()?;
+    progress::step("downloading the guest's tools");
+    let wanted: Vec<_> = TOOLS
+        .iter()
+        .map(|(package, _)| *package)
+        .chain([BUSYBOX])
+        .collect();
+    let mut packages = suite.closure(&wanted)?;
+    // The closure holds debconf, passwd and more, which only their installation needs.
+    packages.retain(|name| wanted.contains(&name.as_str()) || is_library(name));
+    let root = tempfile::tempdir().context("make a directory")?;
+    suite.unpack(&packages, root.path())?;
+    write_whole(path, pack(root.path())?)
+}
+
+fn is_library(package: &str) -> bool {
+    package.starts_with("lib") || package.starts_with("zlib")
+}
+
+fn pack(root: &Path) -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    archive.directory("/root")?;
+    for directory in ["/sbin", "/usr/bin", "/usr/sbin"] {
+        archive.link(directory, "/bin")?;
+    }
+    archive.file("/etc/passwd", PASSWD.as_bytes())?;
+    archive.file("/etc/group", GROUP.as_bytes())?;
+    archive.file("/etc/hosts", b"127.0.0.1 localhost\n")?;
+    let mut libraries = BTreeMap::new();
+    let mut names = BTreeSet::new();
+    for name in TOOLS.iter().flat_map(|(_, programs)| *programs) {
+        let program = find_program(root, name)?;
+        libraries.append(&mut needed_libraries(root, &program)?);
+        archive.program(&format!("/bin/{name}"), &read(&program)?)?;
+        names.insert((*name).to_owned());
+    }
+    for (name, path) in libraries {
+        archive.program(&format!("{LIBRARIES}/{name}"), &read(&path)?)?;
+    }
+    archive.program(LOADER, &read(&loader(root)?)?)?;
+    pack_busybox(root, &names, &mut archive)?;
+    archive.finish()
+}
+
+/// Busybox, under the name of each applet that no real tool has.
+fn pack_busybox(root: &Path, taken: &BTreeSet<String>, archive: &mut Archive) -> Result<()> {
+    let program = find_program(root, "busybox")?;
+    let applets = command::output(Command::new(&program).arg("--list"))?;
+    archive.program("/bin/busybox", &read(&program)?)?;
+    archive.link("/bin/sh", "dash")?;
+    let is_free = |name: &&str| !["busybox", "sh"].contains(name) && !taken.contains(*name);
+    for applet in applets.lines().filter(is_free) {
+        archive.link(&format!("/bin/{applet}"), "busybox")?;
+    }
+    Ok(())
+}
+
+fn find_program(root: &Path, name: &str) -> Result<PathBuf> {
+    let directories = ["usr/bin", "usr/sbin", "bin", "sbin"];
+    let places = directories
+        .iter()
+        .map(|directory| root.join(directory).join(name));
+    // A link such as /sbin/ip -> /bin/ip would lead out of the unpacked tree.
+    let mut files = places.filter(|place| place.is_file() && !place.is_symlink());
+    files
+        .next()
+        .with_context(|| format!("the packages hold no program {name}"))
+}
+
+fn loader(root: &Path) -> Result<PathBuf> {
+    let directories = [
+        "usr/lib64",
+        "lib64",
+        "usr/lib/x86_64-linux-gnu",
+        "lib/x86_64-linux-gnu",
+    ];
+    let places = directories
+        .iter()
+        .map(|place| root.join(place).join("ld-linux-x86-64.so.2"));
+    places
+        .filter_map(|place| place.canonicalize().ok())
+        .find(|place| place.starts_with(root))
+        .context("libc6 holds no program loader")
+}
+
+/// Asks the unpacked loader itself, as `ldd` would: library names and their files.
+fn needed_libraries(root: &Path, program: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    let places = [
+        root.join("usr/lib/x86_64-linux-gnu"),
+        root.join("lib/x86_64-linux-gnu"),
+    ];
+    let search = places.map(|place| place.display().to_string()).join(":");
+    let mut list = Command::new(loader(root)?);
+    list.args(["--library-path", &search, "--list"])
+        .arg(program);
+    let text = command::output(&mut list)?;
+    Ok(text.lines().filter_map(library).collect())
+}
+
+/// A line such as `libmnl.so.0 => /path/libmnl.so.0 (0x00007f...)`.
+fn library(line: &str) -> Option<(String, PathBuf)> {
+    let (name, rest) = line.trim().split_once(" => ")?;
+    let (path, _) = rest.rsplit_once(" (")?;
+    Some((name.to_owned(), PathBuf::from(path)))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::{is_library, library};
+
+    #[test]
+    fn the_loaders_list_gives_names_and_files() {
+        let line = "\tlibmnl.so.0 => /tmp/x/libmnl.so.0 (0x00007f1b2c000000)";
+        let expected = (
+            "libmnl.so.0".to_owned(),
+            PathBuf::from("/tmp/x/libmnl.so.0"),
+        );
+        assert_eq!(library(line), Some(expected));
+        assert_eq!(library("\tlinux-vdso.so.1 (0x00007ffd)"), None);
+    }
+
+    #[test]
+    fn libraries_are_told_from_programs_by_name() {
+        assert!(is_library("libc6") && is_library("zlib1g"));
+        assert!(!is_library("debconf"));
+    }
+}

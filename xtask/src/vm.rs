@@ -1,0 +1,219 @@
+//! Boots a kernel in qemu, runs one command in it, and tells how it went.
+
+mod console;
+mod machine;
+
+use std::fs;
+use std::io::{IsTerminal as _, Write as _, stdin, stdout};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::build::{self, Programs};
+use crate::initramfs::{self, Job};
+use crate::kernels::{self, Kernel};
+use crate::paths::Cache;
+use crate::{progress, terminal};
+use machine::{Machine, Run};
+
+/// A boot that dies before init is the emulator's fault; this often it is tried.
+const BOOTS: u32 = 3;
+
+/// How many console logs of earlier runs are kept.
+const LOGS_KEPT: usize = 20;
+
+/// How a run in the guest ended.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The command's exit status.
+    pub status: i32,
+    /// The kernel's complaints after init came up.
+    pub complaints: Vec<String>,
+    /// The kernel's console.
+    pub console: PathBuf,
+}
+
+/// What `cargo xtask vm` was asked for.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// Kernel: one of the matrix (6.1, 6.12, 7.x), or the path of an image
+    #[arg(long, value_name = "KERNEL", default_value = kernels::USUAL)]
+    kernel: String,
+    /// Modules of a kernel given by path: its lib/modules/RELEASE
+    #[arg(long, value_name = "DIRECTORY")]
+    modules: Option<PathBuf>,
+    /// Use the programs as they were built last
+    #[arg(long)]
+    no_build: bool,
+    /// More words for the kernel's command line
+    #[arg(
+        long,
+        value_name = "WORDS",
+        default_value = "",
+        allow_hyphen_values = true
+    )]
+    append: String,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    timeout: u64,
+    /// Command to run in the guest; without one, a shell
+    #[arg(last = true)]
+    command: Vec<String>,
+}
+
+/// Everything a boot needs.
+#[derive(Debug)]
+pub struct Guest<'a> {
+    /// Where tools and modules are cached.
+    pub cache: &'a Cache,
+    /// What to boot.
+    pub kernel: &'a Kernel,
+    /// Our own programs.
+    pub programs: &'a Programs,
+    /// What to run.
+    pub job: Job,
+    /// More words for the kernel's command line.
+    pub append: &'a str,
+    /// `None` for a person, who may take as long as they like.
+    pub timeout: Option<Duration>,
+}
+
+/// `cargo xtask vm`.
+pub fn run(options: &Options) -> Result<u8> {
+    let cache = Cache::locate()?;
+    let kernel = kernels::named(&cache, &options.kernel, options.modules.as_deref())?;
+    let programs = if options.no_build {
+        build::built()?
+    } else {
+        build::all()?
+    };
+    let interactive = options.command.is_empty();
+    if interactive && !stdin().is_terminal() {
+        bail!("a shell needs a terminal: give a command after `--`");
+    }
+    let command = if interactive {
+        vec!["/bin/bash".to_owned()]
+    } else {
+        options.command.clone()
+    };
+    let job = Job {
+        command,
+        environment: terminal::guest_environment(),
+        interactive,
+    };
+    let timeout = (!interactive).then(|| Duration::from_secs(options.timeout));
+    let guest = Guest {
+        cache: &cache,
+        kernel: &kernel,
+        programs: &programs,
+        job,
+        append: &options.append,
+        timeout,
+    };
+    let outcome = guest.boot(&mut |output| {
+        let mut out = stdout().lock();
+        // A reader that went away is no failure of ours.
+        let _ = out.write_all(output).and_then(|()| out.flush());
+    })?;
+    outcome.report();
+    let clean = outcome.complaints.is_empty();
+    Ok(if clean {
+        u8::try_from(outcome.status).unwrap_or(u8::MAX)
+    } else {
+        1
+    })
+}
+
+impl Outcome {
+    /// Says what the kernel complained of.
+    pub fn report(&self) {
+        for line in &self.complaints {
+            eprintln!("error: the kernel says: {line}");
+        }
+        if !self.complaints.is_empty() {
+            eprintln!("error: its console is in {}", self.console.display());
+        }
+    }
+}
+
+impl Guest<'_> {
+    /// Runs the job, and hands its output on as it comes.
+    pub fn boot(&self, output: &mut dyn FnMut(&[u8])) -> Result<Outcome> {
+        let directory = build::target_directory().join("vm");
+        fs::create_dir_all(&directory)
+            .with_context(|| format!("create {}", directory.display()))?;
+        drop_old_logs(&directory);
+        let initramfs = tempfile::NamedTempFile::new_in(&directory).context("make a file")?;
+        initramfs::write(
+            self.cache,
+            self.kernel,
+            self.programs,
+            &self.job,
+            initramfs.path(),
+        )?;
+        let name = format!("{}-{}.console", self.kernel.label, std::process::id());
+        let machine = Machine {
+            kernel: self.kernel,
+            initramfs: initramfs.path(),
+            console: directory.join(name),
+            append: self.append,
+            interactive: self.job.interactive,
+            timeout: self.timeout,
+        };
+        progress::quiet_step(format!(
+            "running {:?} on {}",
+            self.job.command[0], self.kernel
+        ));
+        let result = boot_until_ready(&machine, output);
+        progress::idle();
+        result
+    }
+}
+
+fn boot_until_ready(machine: &Machine<'_>, output: &mut dyn FnMut(&[u8])) -> Result<Outcome> {
+    for boot in 1..=BOOTS {
+        match machine.run(output)? {
+            Run::Finished(status) => {
+                let complaints = console::complaints(&machine.console)?;
+                return Ok(Outcome {
+                    status,
+                    complaints,
+                    console: machine.console.clone(),
+                });
+            }
+            Run::Died(reason) => {
+                let last = console::last_lines(&machine.console);
+                bail!(
+                    "{}: {reason}\n{last}\n{}",
+                    machine.kernel,
+                    machine.see_console()
+                );
+            }
+            Run::NeverReady(reason) => {
+                let label = machine.kernel;
+                progress::note(&format!(
+                    "{label}: boot {boot} of {BOOTS}: {reason} before init"
+                ));
+            }
+        }
+    }
+    let last = console::last_lines(&machine.console);
+    bail!(
+        "{} never reached init\n{last}\n{}",
+        machine.kernel,
+        machine.see_console()
+    )
+}
+
+fn drop_old_logs(directory: &Path) {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let is_log = |path: &PathBuf| path.extension().is_some_and(|end| end == "console");
+    let mut logs: Vec<_> = entries.map(|entry| entry.path()).filter(is_log).collect();
+    logs.sort_by_key(|path| fs::metadata(path).and_then(|data| data.modified()).ok());
+    let too_many = logs.len().saturating_sub(LOGS_KEPT);
+    for log in logs.drain(..too_many) {
+        // Another run may have dropped it first.
+        let _ = fs::remove_file(log);
+    }
+}
