@@ -1,1 +1,13 @@
-//! Stub.
+//! The agent: reads the policy, enforces it and reports.
+//!
+//! Its rooms know little of each other: [`policy`] (the file, checked and
+//! compiled), [`doctor`] (what
+//! this machine can do), [`check`], and [`run`], which brings them together.
+
+pub mod check;
+pub mod cli;
+pub mod doctor;
+pub mod exit;
+pub mod output;
+pub mod policy;
+pub mod run;

@@ -1,0 +1,143 @@
+//! The command line.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::exit::{self, Exit};
+use crate::{check, doctor, run};
+
+/// Refuses promiscuous mode and socket options to guarded cgroups, with BPF LSM.
+///
+/// Without a command, enforces the policy of a file and reports each refusal as
+/// one line of JSON, until it is told to stop.
+#[derive(Debug, Parser)]
+#[command(name = "netadmin-agent", version, after_help = exit::HELP)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Option<RunOptions>,
+}
+
+/// How to run.
+#[derive(Args, Clone, Debug)]
+pub struct RunOptions {
+    /// The policy file.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub policy: PathBuf,
+    /// Where events go: a file, appended to, or `-` for standard output.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub events: EventsTo,
+    /// Write the debug lines of the BPF programs to standard error.
+    #[arg(long)]
+    pub log_programs: bool,
+}
+
+/// Where events go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventsTo {
+    /// Standard output.
+    Stdout,
+    /// A file, appended to.
+    File(PathBuf),
+}
+
+impl FromStr for EventsTo {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(match text {
+            "-" => Self::Stdout,
+            path => Self::File(path.into()),
+        })
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check a policy file, and say what it comes to.
+    #[command(after_help = exit::HELP)]
+    Check(CheckOptions),
+    /// Say what this machine can enforce, and how to mend what is missing.
+    #[command(after_help = exit::HELP)]
+    Doctor,
+    /// Print one line of JSON for each rise of any device's promiscuity.
+    #[command(after_help = exit::HELP)]
+    Witness,
+}
+
+/// What to check, and how.
+#[derive(Args, Clone, Debug)]
+pub struct CheckOptions {
+    /// The policy file.
+    #[arg(value_name = "FILE")]
+    pub policy: PathBuf,
+    /// Take warnings for faults.
+    #[arg(long)]
+    pub deny_warnings: bool,
+}
+
+impl Cli {
+    /// Does what the command line asks for.
+    pub fn execute(&self) -> anyhow::Result<Exit> {
+        match (&self.command, &self.run) {
+            (Some(Command::Check(options)), _) => check::check(options),
+            (Some(Command::Doctor), _) => doctor::doctor(),
+            (Some(Command::Witness), _) => run::witness(),
+            (None, Some(options)) => run::run(options),
+            // The parser has asked for --policy before.
+            (None, None) => Ok(Exit::Usage),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    fn refusal(arguments: &[&str]) -> ErrorKind {
+        Cli::try_parse_from(arguments)
+            .expect_err("a usage error")
+            .kind()
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn running_needs_a_policy_and_nothing_else() {
+        let cli = Cli::try_parse_from(["netadmin-agent", "--policy", "p.toml"]);
+        let run = cli.expect("valid").run.expect("to run");
+        assert_eq!(run.policy, PathBuf::from("p.toml"));
+        assert_eq!(run.events, EventsTo::Stdout);
+        assert!(!run.log_programs);
+        assert_eq!(
+            refusal(&["netadmin-agent"]),
+            ErrorKind::MissingRequiredArgument
+        );
+    }
+
+    #[test]
+    fn commands_take_no_options_of_running() {
+        assert!(Cli::try_parse_from(["netadmin-agent", "doctor"]).is_ok());
+        assert!(Cli::try_parse_from(["netadmin-agent", "witness"]).is_ok());
+        assert_eq!(
+            refusal(&["netadmin-agent", "--policy", "p.toml", "doctor"]),
+            ErrorKind::ArgumentConflict
+        );
+    }
+
+    #[test]
+    fn a_dash_means_standard_output_for_events() {
+        assert_eq!("-".parse(), Ok(EventsTo::Stdout));
+        assert_eq!("./-".parse(), Ok(EventsTo::File("./-".into())));
+    }
+}

@@ -1,0 +1,76 @@
+//! Exit codes, the same for every command.
+
+use std::process::ExitCode;
+
+use crate::policy::LoadError;
+
+/// How the program ends.
+#[repr(u8)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All went well; also when nobody reads the output any more.
+    Success = 0,
+    /// A negative answer: `check` found faults.
+    Negative = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// This node cannot enforce what is asked.
+    CannotEnforce = 3,
+    /// Something failed while running.
+    Fault = 4,
+    /// The policy cannot be used (`EX_CONFIG`).
+    BadConfiguration = 78,
+}
+
+/// What `--help` says of exit codes.
+pub const HELP: &str = "\
+Exit codes:
+  0   success (a broken pipe on standard output is success)
+  1   a negative answer: `check` found faults
+  2   wrong usage
+  3   this node cannot enforce what is asked; see `netadmin-agent doctor`
+  4   a fault while running
+  78  the policy file cannot be used";
+
+/// The error of a node that cannot enforce what is asked. Anywhere in an error
+/// chain, it makes the program end with [`Exit::CannotEnforce`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("this node cannot enforce the policy: {0}")]
+pub struct CannotEnforce(pub String);
+
+impl Exit {
+    /// How the program ends after this error.
+    pub fn after(error: &anyhow::Error) -> Self {
+        if error.chain().any(|cause| cause.is::<CannotEnforce>()) {
+            Self::CannotEnforce
+        } else if error.chain().any(|cause| cause.is::<LoadError>()) {
+            Self::BadConfiguration
+        } else {
+            Self::Fault
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn the_cause_decides_however_deep_it_is() {
+        let deep = |error: anyhow::Error| Exit::after(&error.context("starting"));
+        let empty = LoadError::Empty {
+            path: "p".to_owned(),
+        };
+        let unable = Err::<(), _>(CannotEnforce("no BTF".to_owned())).context("loading");
+        assert_eq!(deep(empty.into()), Exit::BadConfiguration);
+        assert_eq!(deep(unable.expect_err("an error")), Exit::CannotEnforce);
+        assert_eq!(deep(anyhow::anyhow!("other")), Exit::Fault);
+    }
+}

@@ -1,0 +1,64 @@
+//! Compiled policies: what the programs and the event reporter read.
+
+use netadmin_common::policy::OPTION_VALUES;
+use netadmin_common::{PolicyRecord, Rule};
+
+use super::glob::PathGlob;
+
+/// A `[[policy]]`, compiled: the last stage.
+#[derive(Clone, Debug)]
+pub struct CompiledPolicy {
+    /// Its name, unique in the set.
+    pub name: String,
+    /// `match.cgroups`.
+    pub cgroups: Vec<PathGlob>,
+    /// What the programs read.
+    pub record: PolicyRecord,
+    pub(super) lines: Vec<(Rule, usize)>,
+}
+
+impl CompiledPolicy {
+    /// The line of the file that makes this rule what it is: the rule's own,
+    /// or, where it is not written down, that of the `promiscuous.default` it
+    /// comes with.
+    pub fn rule_line(&self, rule: Rule) -> Option<usize> {
+        let own = self.lines.iter().find(|(known, _)| *known == rule);
+        own.map(|(_, line)| *line)
+    }
+
+    /// Whether `match.cgroups` names the cgroup at exactly this path.
+    pub fn matches(&self, path: &str) -> bool {
+        self.cgroups.iter().any(|glob| glob.matches(path))
+    }
+
+    /// Whether this policy needs the program that sees the values of socket
+    /// options on its cgroups: for packet memberships and for value rules.
+    pub fn needs_value_program(&self) -> bool {
+        let by_value =
+            |option: &netadmin_common::policy::OptionRecord| option.rule == OPTION_VALUES;
+        self.record.rules_promiscuity() || self.record.options.iter().any(by_value)
+    }
+}
+
+/// The policies of a file, in its order.
+#[derive(Clone, Debug, Default)]
+pub struct PolicySet {
+    /// The policies; their places are the indices of the policy map.
+    pub policies: Vec<CompiledPolicy>,
+}
+
+impl PolicySet {
+    /// The policy of the cgroup at exactly this path: the first in the order
+    /// of the file that matches it. `None` if none does; then its nearest
+    /// guarded ancestor's policy holds, which is the caller's affair.
+    pub fn policy_for(&self, path: &str) -> Option<usize> {
+        self.policies.iter().position(|policy| policy.matches(path))
+    }
+
+    /// Whether any policy needs the program that sees values.
+    pub fn needs_value_program(&self) -> bool {
+        self.policies
+            .iter()
+            .any(CompiledPolicy::needs_value_program)
+    }
+}

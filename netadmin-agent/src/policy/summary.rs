@@ -1,0 +1,95 @@
+//! What a policy comes to, in a few lines for people. It is read off the
+//! compiled record, so that it says what will be enforced.
+
+use std::fmt::Write;
+
+use netadmin_common::policy::{
+    EXCEPTION_KIND, EXCEPTION_PREFIX, MODE_AUDIT, OPTION_DENY, OPTION_FREE, OPTION_KERNEL_LINE,
+    OPTION_VALUES, OptionRecord, PROMISCUOUS_KEEP_DENY, PROMISCUOUS_SIDE_EFFECTS_ALLOW,
+    PromiscuousRecord,
+};
+use netadmin_common::{Exception, SocketOption};
+
+use super::compiled::CompiledPolicy;
+use super::value_set::Values;
+
+/// What a policy comes to: one line for it, and an indented one for each of
+/// its globs and rules.
+pub fn summarize(policy: &CompiledPolicy) -> String {
+    let mode = match policy.record.mode {
+        MODE_AUDIT => "audit",
+        _ => "enforce",
+    };
+    let mut text = format!("  {} ({mode})\n", policy.name);
+    for glob in &policy.cgroups {
+        line(&mut text, "guards", &glob.to_string());
+    }
+    let mut silent = true;
+    if policy.record.rules_promiscuity() {
+        silent = false;
+        line(
+            &mut text,
+            "promiscuous",
+            &promiscuous(&policy.record.promiscuous),
+        );
+    }
+    for option in SocketOption::ALL {
+        let record = &policy.record.options[option as usize];
+        if record.rule != OPTION_FREE {
+            silent = false;
+            line(&mut text, option.name(), &rule(option, record));
+        }
+    }
+    if silent {
+        line(&mut text, "rules", "none: everything is allowed");
+    }
+    text
+}
+
+fn line(text: &mut String, what: &str, says: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "    {what:<15} {says}");
+}
+
+fn promiscuous(record: &PromiscuousRecord) -> String {
+    let mut text = String::from("deny");
+    let exceptions = record.exceptions.iter().take(record.len as usize);
+    let exceptions: Vec<String> = exceptions.map(exception).collect();
+    if !exceptions.is_empty() {
+        text.push_str(&format!(", except {}", exceptions.join(", ")));
+    }
+    let word = |flag: u32| {
+        if record.flags & flag != 0 {
+            ("deny", "allow")
+        } else {
+            ("allow", "deny")
+        }
+    };
+    text.push_str(&format!("; keep: {}", word(PROMISCUOUS_KEEP_DENY).0));
+    text.push_str(&format!(
+        "; side effects: {}",
+        word(PROMISCUOUS_SIDE_EFFECTS_ALLOW).1
+    ));
+    text
+}
+
+fn exception(exception: &Exception) -> String {
+    let text = String::from_utf8_lossy(&exception.text[..exception.len as usize]);
+    match exception.by {
+        EXCEPTION_KIND => format!("kind {text}"),
+        EXCEPTION_PREFIX => format!("{text}*"),
+        _ => text.into_owned(),
+    }
+}
+
+fn rule(option: SocketOption, record: &OptionRecord) -> String {
+    match (record.rule, option) {
+        (OPTION_DENY, SocketOption::Debug) => "only 0, which switches it off".to_owned(),
+        (OPTION_KERNEL_LINE, _) => "only 0..=6, as without the capability".to_owned(),
+        (OPTION_VALUES, _) => match Values::from_record(&record.allowed) {
+            values if values.is_empty() => "deny".to_owned(),
+            values => format!("only {values}"),
+        },
+        _ => "deny".to_owned(),
+    }
+}
