@@ -8,10 +8,13 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::apt::{self, Suite};
 use crate::paths::{Cache, write_whole};
-use crate::progress;
+use crate::{image, progress};
 
 /// The package that every suite has, and that names its current kernel.
 const METAPACKAGE: &str = "linux-image-cloud-amd64";
+
+/// The unpacked image's name in a kernel's directory.
+const UNCOMPRESSED: &str = "vmlinux";
 
 /// The matrix. The name of the last moves with the suite, so it is found out.
 const MATRIX: &[Entry] = &[
@@ -64,8 +67,10 @@ impl Kernel {
     fn config(&self) -> Option<String> {
         let modules = self.modules.as_deref()?;
         let release = modules.file_name()?.to_str()?;
-        let beside_image = self.image.with_file_name(format!("config-{release}"));
-        let places = [modules.join("config"), beside_image];
+        let name = format!("config-{release}");
+        let beside_image = self.image.with_file_name(&name);
+        let in_boot = self.image.with_file_name("boot").join(name);
+        let places = [modules.join("config"), beside_image, in_boot];
         places
             .iter()
             .find_map(|place| fs::read_to_string(place).ok())
@@ -178,6 +183,7 @@ impl Entry {
             progress::step(format!("downloading Debian's kernel {}", packages.release));
             let draft = tempfile::tempdir_in(home).context("make a directory")?;
             suite.unpack(&packages.names, draft.path())?;
+            add_uncompressed(draft.path())?;
             let draft = draft.keep();
             fs::rename(&draft, &directory)
                 .with_context(|| format!("move into place {}", directory.display()))?;
@@ -239,6 +245,7 @@ fn unpacked(directory: &Path) -> Option<Kernel> {
     let modules = find_modules(directory)?;
     let release = modules.file_name()?.to_str()?.to_owned();
     let places = [
+        directory.join(UNCOMPRESSED),
         modules.join("vmlinuz"),
         directory.join(format!("boot/vmlinuz-{release}")),
     ];
@@ -247,6 +254,24 @@ fn unpacked(directory: &Path) -> Option<Kernel> {
         label: series(&release),
         image,
         modules: Some(modules),
+    })
+}
+
+/// Puts the uncompressed image beside the packages' own, where that can be.
+fn add_uncompressed(directory: &Path) -> Result<()> {
+    let Some(kernel) = unpacked(directory) else {
+        return Ok(());
+    };
+    if !kernel
+        .config()
+        .is_some_and(|config| config.contains("\nCONFIG_PVH=y\n"))
+    {
+        return Ok(());
+    }
+    let packed =
+        fs::read(&kernel.image).with_context(|| format!("read {}", kernel.image.display()))?;
+    image::uncompressed(&packed).map_or(Ok(()), |elf| {
+        write_whole(&directory.join(UNCOMPRESSED), elf)
     })
 }
 

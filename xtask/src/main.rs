@@ -5,6 +5,7 @@ mod build;
 mod command;
 mod cpio;
 mod ebpf;
+mod image;
 mod initramfs;
 mod kernels;
 mod marks;

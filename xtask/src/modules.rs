@@ -16,24 +16,25 @@ use crate::cpio::Archive;
 use modinfo::ModInfo;
 
 /// Loaded by init, so that no test waits for modprobe or depends on its rights.
-const LOADED: &[&str] = &[
-    "dummy",
-    "veth",
-    "bridge",
-    "macvlan",
-    "macvtap",
-    "8021q",
-    "tun",
-    "bonding",
-    "ipvlan",
-    "ipvtap",
-    "vxlan",
-    "wireguard",
-    "macsec",
-    "team",
-    "openvswitch",
-    "vrf",
-    "ifb",
+/// The parameters keep some from making devices nobody asked for.
+const LOADED: &[(&str, &str)] = &[
+    ("dummy", "numdummies=0"),
+    ("veth", ""),
+    ("bridge", ""),
+    ("macvlan", ""),
+    ("macvtap", ""),
+    ("8021q", ""),
+    ("tun", ""),
+    ("bonding", "max_bonds=0"),
+    ("ipvlan", ""),
+    ("ipvtap", ""),
+    ("vxlan", ""),
+    ("wireguard", ""),
+    ("macsec", ""),
+    ("team", ""),
+    ("openvswitch", ""),
+    ("vrf", ""),
+    ("ifb", "numifbs=0"),
 ];
 
 /// There for the kernel's own requests, which modprobe serves.
@@ -116,14 +117,10 @@ pub fn pack(directory: &Path) -> Result<Vec<u8>> {
     );
     let mut chosen = Chosen::default();
     let files = module_files(directory)?;
-    for name in LOADED {
+    for (name, _) in LOADED {
         chosen.add(&canonical(name), &files, directory)?;
     }
-    let load_order: String = chosen
-        .order
-        .iter()
-        .map(|module| format!("{root}/{}\n", module.path))
-        .collect();
+    let load_order = load_order(&chosen, &root);
     for name in AVAILABLE {
         chosen.add(&canonical(name), &files, directory)?;
     }
@@ -142,6 +139,23 @@ pub fn pack(directory: &Path) -> Result<Vec<u8>> {
         archive.file(&format!("{root}/{}", module.path), &module.content)?;
     }
     archive.finish()
+}
+
+/// What init loads: paths, each with the module's parameters.
+fn load_order(chosen: &Chosen, root: &str) -> String {
+    let parameters: BTreeMap<_, _> = LOADED
+        .iter()
+        .map(|(name, parameters)| (canonical(name), *parameters))
+        .collect();
+    let line = |module: &Module| {
+        let name = module_name(&module.path).unwrap_or_default();
+        format!(
+            "{root}/{} {}\n",
+            module.path,
+            parameters.get(&name).unwrap_or(&"")
+        )
+    };
+    chosen.order.iter().map(line).collect()
 }
 
 /// Modules in an order in which each comes after those it needs.

@@ -43,6 +43,12 @@ pub struct Options {
     /// Modules of a kernel given by path: its lib/modules/RELEASE
     #[arg(long, value_name = "DIRECTORY")]
     modules: Option<PathBuf>,
+    /// Let the guest's processors run at the same time (may crash the guest before qemu 8.1)
+    #[arg(long)]
+    parallel: bool,
+    /// Another program to put into the guest's /bin
+    #[arg(long, value_name = "FILE")]
+    program: Vec<PathBuf>,
     /// Use the programs as they were built last
     #[arg(long)]
     no_build: bool,
@@ -75,6 +81,8 @@ pub struct Guest<'a> {
     pub job: Job,
     /// More words for the kernel's command line.
     pub append: &'a str,
+    /// Whether the guest's processors run at the same time.
+    pub parallel: bool,
     /// `None` for a person, who may take as long as they like.
     pub timeout: Option<Duration>,
 }
@@ -109,6 +117,7 @@ pub fn run(options: &Options) -> Result<u8> {
         programs: &programs,
         job,
         append: &options.append,
+        parallel: options.parallel,
         timeout,
     };
     let outcome = guest.boot(&mut |output| {
@@ -159,6 +168,7 @@ impl Guest<'_> {
             console: directory.join(name),
             append: self.append,
             interactive: self.job.interactive,
+            parallel: self.parallel,
             timeout: self.timeout,
         };
         progress::quiet_step(format!(
@@ -172,37 +182,38 @@ impl Guest<'_> {
 }
 
 fn boot_until_ready(machine: &Machine<'_>, output: &mut dyn FnMut(&[u8])) -> Result<Outcome> {
+    let console = &machine.console;
     for boot in 1..=BOOTS {
-        match machine.run(output)? {
+        let (label, run) = (machine.kernel, machine.run(output)?);
+        let complaints = console::complaints(console)?;
+        match run {
             Run::Finished(status) => {
-                let complaints = console::complaints(&machine.console)?;
+                let console = console.clone();
                 return Ok(Outcome {
                     status,
                     complaints,
-                    console: machine.console.clone(),
+                    console,
                 });
             }
             Run::Died(reason) => {
-                let last = console::last_lines(&machine.console);
+                let complaints = complaints.join("\n    ");
                 bail!(
-                    "{}: {reason}\n{last}\n{}",
-                    machine.kernel,
-                    machine.see_console()
+                    "{label}: {reason}\n    {complaints}\n{}",
+                    console::end(console)
                 );
             }
             Run::NeverReady(reason) => {
-                let label = machine.kernel;
+                let why = complaints.first().map_or(reason.as_str(), String::as_str);
                 progress::note(&format!(
-                    "{label}: boot {boot} of {BOOTS}: {reason} before init"
+                    "{label}: boot {boot} of {BOOTS} died before init: {why}"
                 ));
             }
         }
     }
-    let last = console::last_lines(&machine.console);
     bail!(
-        "{} never reached init\n{last}\n{}",
+        "{} never reached init\n{}",
         machine.kernel,
-        machine.see_console()
+        console::end(console)
     )
 }
 

@@ -6,22 +6,26 @@
 //! Three files in the initramfs, written by `xtask`, say what to do:
 //! `/etc/netadmin/command` (arguments, each ended by a NUL byte),
 //! `/etc/netadmin/environment` (`NAME=value`, the same way), and
-//! `/lib/modules/load-order` (kernel modules, one path a line).
+//! `/lib/modules/load-order` (kernel modules: path, space, parameters).
 
+use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Command, ExitStatus, Stdio};
-use std::thread::sleep;
+use std::thread::{sleep, spawn};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use nix::kmod::{ModuleInitFlags, finit_module};
 use nix::mount::{MsFlags, mount};
 use nix::sys::reboot::{RebootMode, reboot};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{
     ControlFlags, LocalFlags, OutputFlags, SetArg, tcdrain, tcgetattr, tcsetattr,
 };
+use nix::unistd::Pid;
 
 /// Where the command's output goes; `xtask` reads the other end.
 const RESULTS: &str = "/dev/ttyS1";
@@ -53,7 +57,10 @@ fn main() {
     let status = match boot() {
         Ok(status) => status,
         Err(error) => {
-            eprintln!("netadmin-init: {error:#}");
+            let text = format!("netadmin-init: {error:#}\n");
+            eprint!("{text}");
+            // It is the run's result too; the port may be what failed.
+            let _ = announce(&text);
             CANNOT_START
         }
     };
@@ -136,20 +143,24 @@ fn load_modules() -> Result<()> {
     if !fs::exists(list).unwrap_or(false) {
         return Ok(());
     }
-    for path in fs::read_to_string(list)
+    for line in fs::read_to_string(list)
         .with_context(|| format!("read {list}"))?
         .lines()
     {
-        let module = File::open(path).with_context(|| format!("open module {path}"))?;
-        let loaded = nix::kmod::finit_module(&module, c"", nix::kmod::ModuleInitFlags::empty());
+        let (path, parameters) = line.split_once(' ').context("a line without parameters")?;
         // A module that does not load is one test's trouble, not the whole boot's.
-        if let Err(error) = loaded
-            && error != nix::errno::Errno::EEXIST
-        {
-            eprintln!("netadmin-init: load module {path}: {error}");
+        if let Err(error) = load_module(path, parameters) {
+            eprintln!("netadmin-init: {error:#}");
         }
     }
     Ok(())
+}
+
+fn load_module(path: &str, parameters: &str) -> Result<()> {
+    let module = File::open(path).with_context(|| format!("open module {path}"))?;
+    let parameters = CString::new(parameters).context("module parameters")?;
+    finit_module(&module, &parameters, ModuleInitFlags::empty())
+        .with_context(|| format!("load module {path}"))
 }
 
 /// `ip link set lo up`, without starting a process for it.
@@ -176,24 +187,50 @@ fn run_command() -> Result<i32> {
         bail!("/etc/netadmin/command is empty");
     };
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .stdout(open_results()?)
-        .stderr(open_results()?)
-        .stdin(Stdio::null());
-    command.env_clear().current_dir("/root");
+    command.args(arguments).env_clear().current_dir("/root");
     for setting in nul_terminated("/etc/netadmin/environment")? {
         let (name, value) = setting.split_once('=').context("environment without '='")?;
         command.env(name, value);
     }
     if is_interactive() {
-        command.stdin(open_results()?);
-        // SAFETY: the closure makes two system calls and allocates nothing.
-        unsafe { command.pre_exec(take_terminal) };
+        run_on_terminal(command)
+    } else {
+        run_in_pipe(command)
     }
-    let child = command
-        .spawn()
-        .with_context(|| format!("start {program}"))?;
+    .with_context(|| format!("run {program}"))
+}
+
+/// Runs the command with its output in a pipe, so that programs see no terminal.
+fn run_in_pipe(mut command: Command) -> Result<i32> {
+    let (mut output, input) = std::io::pipe().context("make a pipe")?;
+    let mut port = open_results()?;
+    let copier = spawn(move || std::io::copy(&mut output, &mut port));
+    command
+        .stdin(Stdio::null())
+        .stdout(input.try_clone().context("copy the pipe")?)
+        .stderr(input);
+    let child = command.spawn()?;
+    // The command holds our ends of the pipe; the copier ends when all are closed.
+    drop(command);
+    let status = wait_for(child.id().try_into().context("process id")?)?;
+    // What the command left behind may hold the pipe open: nobody waits for it.
+    // There may be nobody to kill.
+    let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+    if copier.join().is_err() {
+        bail!("copying the output failed");
+    }
+    Ok(status)
+}
+
+/// Runs the command on the port itself, as its terminal.
+fn run_on_terminal(mut command: Command) -> Result<i32> {
+    command
+        .stdin(open_results()?)
+        .stdout(open_results()?)
+        .stderr(open_results()?);
+    // SAFETY: the closure makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(take_terminal) };
+    let child = command.spawn()?;
     wait_for(child.id().try_into().context("process id")?)
 }
 

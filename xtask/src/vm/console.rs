@@ -19,6 +19,9 @@ const COMPLAINTS: &[&str] = &[
     "possible circular locking",
 ];
 
+/// How much of the console an error message repeats.
+const LINES_SHOWN: usize = 10;
+
 /// The complaints since init came up.
 pub fn complaints(console: &Path) -> Result<Vec<String>> {
     let bytes = fs::read(console).with_context(|| format!("read {}", console.display()))?;
@@ -35,15 +38,14 @@ fn find(log: &str) -> Vec<String> {
         .collect()
 }
 
-/// The end of the log, indented for a message.
-pub fn last_lines(console: &Path) -> String {
+/// The end of the log, indented for a message, and where the rest is.
+pub fn end(console: &Path) -> String {
     let log = fs::read(console).unwrap_or_default();
     let log = String::from_utf8_lossy(&log);
     let lines: Vec<_> = log.lines().collect();
-    let last = lines.iter().skip(lines.len().saturating_sub(20));
-    last.map(|line| format!("    | {line}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    let last = &lines[lines.len().saturating_sub(LINES_SHOWN)..];
+    let last: String = last.iter().map(|line| format!("    | {line}\n")).collect();
+    format!("{last}the whole console is in {}", console.display())
 }
 
 #[cfg(test)]
