@@ -1,12 +1,13 @@
 //! The agent: reads the policy, enforces it and reports.
 //!
 //! Its rooms know little of each other: [`policy`] (the file, checked and
-//! compiled), [`doctor`] (what
+//! compiled), [`events`] (what the programs tell, as JSON), [`doctor`] (what
 //! this machine can do), [`check`], and [`run`], which brings them together.
 
 pub mod check;
 pub mod cli;
 pub mod doctor;
+pub mod events;
 pub mod exit;
 pub mod output;
 pub mod policy;

@@ -41,10 +41,10 @@ pub enum Problem {
     #[error("unknown socket option `{0}`")]
     UnknownOption(String),
     /// A value of another type.
-    #[error("`{key}` is {found}, but must be {expected}")]
+    #[error("{what} is {found}, but must be {expected}")]
     WrongType {
-        /// The key.
-        key: String,
+        /// What has the type: a key, or an entry of a list.
+        what: String,
         /// What is wanted.
         expected: &'static str,
         /// What is there.
@@ -114,7 +114,7 @@ pub enum Problem {
         /// The earlier one.
         earlier: String,
     },
-    /// A warning: a glob that another one of the same list covers, or the root.
+    /// A warning: the root cgroup is guarded.
     #[error(
         "`{0}` matches the root cgroup: it guards every process of the node, the agent's own too"
     )]

@@ -141,18 +141,24 @@ pub fn parse(text: &str, faults: &mut Faults) -> Option<File> {
     })
 }
 
-/// Of a file of another version nothing else is known.
+/// `None` for a file of another version, of which nothing else is known. One
+/// that says no version, or says it wrong, is read on.
 fn version(root: &Table<'_, '_>, faults: &mut Faults) -> Option<()> {
-    let value = root.require("version", faults)?;
+    let Some(value) = root.require("version", faults) else {
+        return Some(());
+    };
     match value.get_ref() {
-        DeValue::Integer(number) if number.to_string() == VERSION => return Some(()),
+        DeValue::Integer(number) if number.to_string() == VERSION => Some(()),
         DeValue::Integer(number) => {
             let problem = Problem::UnsupportedVersion(number.to_string());
             faults.push(Fault::new(problem, value.span()).help("write `version = 1`"));
+            None
         }
-        _ => faults.push(table::wrong_type("version", "the integer 1", value)),
+        _ => {
+            faults.push(table::wrong_type("`version`", "the integer 1", value));
+            Some(())
+        }
     }
-    None
 }
 
 fn policies(root: &Table<'_, '_>, faults: &mut Faults) -> Vec<Policy> {
@@ -161,7 +167,7 @@ fn policies(root: &Table<'_, '_>, faults: &mut Faults) -> Vec<Policy> {
         return Vec::new();
     };
     if value.get_ref().is_table() {
-        let fault = table::wrong_type("policy", "an array of tables", value);
+        let fault = table::wrong_type("`policy`", "an array of tables", value);
         faults.push(fault.help("write `[[policy]]`, with two brackets"));
         return Vec::new();
     }
@@ -244,7 +250,7 @@ fn interface(value: Value<'_, '_>, faults: &mut Faults) -> Option<Spanned<Interf
         }
         _ => {
             let expected = "a string or `{ kind = \"...\" }`";
-            faults.push(table::wrong_type("promiscuous.allow", expected, value));
+            faults.push(table::wrong_type("an entry of `allow`", expected, value));
             return None;
         }
     };
@@ -321,7 +327,7 @@ fn entry(value: Value<'_, '_>, faults: &mut Faults) -> Option<Spanned<Entry>> {
         DeValue::String(text) => Entry::Text(text.to_string()),
         _ => {
             let expected = "an integer or a string such as \"0..=6\"";
-            faults.push(table::wrong_type("an entry", expected, value));
+            faults.push(table::wrong_type("an entry of the list", expected, value));
             return None;
         }
     };

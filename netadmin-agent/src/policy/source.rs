@@ -9,6 +9,9 @@ use super::error::LoadError;
 /// The longest policy file that is read, in bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 
+/// Some editors begin a file with it; it would shift every column by one.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// A policy file as text: the first stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
@@ -41,6 +44,10 @@ impl Source {
             let valid = error.utf8_error().valid_up_to();
             not_utf8(&name, &error.as_bytes()[..valid])
         })?;
+        let text = match text.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) => rest.to_owned(),
+            None => text,
+        };
         Ok(Self { name, text })
     }
 

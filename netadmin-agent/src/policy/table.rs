@@ -37,7 +37,7 @@ impl<'t, 'i> Table<'t, 'i> {
     ) -> Option<Self> {
         let entries = value.get_ref().as_table();
         if entries.is_none() {
-            faults.push(wrong_type(key, "a table", value));
+            faults.push(wrong_type(&quoted(key), "a table", value));
         }
         Some(Self {
             name,
@@ -96,7 +96,7 @@ fn unknown_key(key: &Spanned<&str>, table: &str, known: &[&str]) -> Fault {
 }
 
 /// The fault of a value of another type.
-pub fn wrong_type(key: &str, expected: &'static str, value: Value<'_, '_>) -> Fault {
+pub fn wrong_type(what: &str, expected: &'static str, value: Value<'_, '_>) -> Fault {
     let found = match value.get_ref() {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
@@ -107,18 +107,22 @@ pub fn wrong_type(key: &str, expected: &'static str, value: Value<'_, '_>) -> Fa
         DeValue::Table(_) => "a table",
     };
     let problem = Problem::WrongType {
-        key: key.to_owned(),
+        what: what.to_owned(),
         expected,
         found,
     };
     Fault::new(problem, value.span())
 }
 
+fn quoted(key: &str) -> String {
+    format!("`{key}`")
+}
+
 /// A value that must be a string.
 pub fn text(key: &str, value: Value<'_, '_>, faults: &mut Faults) -> Option<Spanned<String>> {
     let text = value.get_ref().as_str();
     if text.is_none() {
-        faults.push(wrong_type(key, "a string", value));
+        faults.push(wrong_type(&quoted(key), "a string", value));
     }
     text.map(|text| Spanned::new(value.span(), text.to_owned()))
 }
@@ -133,7 +137,7 @@ pub fn array<'t, 'i, T>(
     mut read: impl FnMut(Value<'t, 'i>, &mut Faults) -> Option<T>,
 ) -> Option<Spanned<Vec<T>>> {
     let Some(entries) = value.get_ref().as_array() else {
-        faults.push(wrong_type(key, expected, value));
+        faults.push(wrong_type(&quoted(key), expected, value));
         return None;
     };
     let read = entries.iter().filter_map(|entry| read(entry, faults));
@@ -149,7 +153,7 @@ pub fn word<T: Copy>(
     faults: &mut Faults,
 ) -> Option<Spanned<T>> {
     let Some(found) = value.get_ref().as_str() else {
-        faults.push(wrong_type(key, expected, value));
+        faults.push(wrong_type(&quoted(key), expected, value));
         return None;
     };
     let meaning = words.iter().find(|(word, _)| *word == found);

@@ -1,0 +1,222 @@
+//! One event as JSON. The order of the fields is that of the documentation.
+
+use std::borrow::Cow;
+
+use netadmin_common::event::{VALUE_KNOWN, VALUE_NONE};
+use netadmin_common::{EventKind, EventRecord, OperationKind, Rule, Via};
+use nix::errno::Errno;
+use serde::Serialize;
+
+use super::clock::Clock;
+use crate::policy::PolicySet;
+
+/// Version of the event's shape. Raised when a field changes its meaning or
+/// goes; new fields may come without.
+pub const SCHEMA: u32 = 1;
+
+/// What the agent knows that the programs do not.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The event's number, counted by the agent.
+    pub seq: u64,
+    /// The node, see [`node_name`].
+    pub node_name: &'a str,
+    /// The clocks.
+    pub clock: &'a Clock,
+    /// The policies that the programs had.
+    pub policies: &'a PolicySet,
+    /// The path of the task's cgroup, if it is known.
+    pub cgroup: Option<&'a str>,
+}
+
+/// An event, ready to be written.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event<'a> {
+    schema: u32,
+    seq: u64,
+    time: String,
+    node_name: &'a str,
+    event: &'static str,
+    process: Process<'a>,
+    policy: Option<&'a str>,
+    rule: Option<Name>,
+    line: Option<usize>,
+    operation: Option<Name>,
+    via: Option<Name>,
+    interface: Option<Interface>,
+    value: Option<i64>,
+    value_known: Option<bool>,
+    errno: Option<Name>,
+    #[serde(flatten)]
+    rise: Option<Rise>,
+}
+
+type Name = Cow<'static, str>;
+
+#[derive(Clone, Debug, Serialize)]
+struct Process<'a> {
+    pid: u32,
+    tid: u32,
+    comm: String,
+    uid: u32,
+    cgroup: Option<&'a str>,
+    cgroup_id: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Interface {
+    index: Option<u32>,
+    name: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Rise {
+    promiscuity: Promiscuity,
+    kernel_thread: bool,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Promiscuity {
+    before: u32,
+    after: u32,
+}
+
+impl<'a> Event<'a> {
+    /// Tells of a record. `None` for the kinds that are for the agent alone.
+    pub fn new(kind: EventKind, record: &EventRecord, context: &Context<'a>) -> Option<Self> {
+        let told = Self {
+            schema: SCHEMA,
+            seq: context.seq,
+            time: context.clock.rfc3339(record.time),
+            node_name: context.node_name,
+            event: word(kind)?,
+            process: Process::new(record, context),
+            policy: None,
+            rule: None,
+            line: None,
+            operation: name(
+                record.operation,
+                OperationKind::from_number,
+                OperationKind::name,
+            ),
+            via: name(record.via, Via::from_number, Via::name),
+            interface: Interface::new(record),
+            value: (record.value_state == VALUE_KNOWN).then_some(record.value),
+            value_known: (record.value_state != VALUE_NONE)
+                .then_some(record.value_state == VALUE_KNOWN),
+            errno: None,
+            rise: None,
+        };
+        Some(match kind {
+            EventKind::Rise => told.with_rise(record),
+            _ => told.with_verdict(record, context.policies),
+        })
+    }
+
+    /// The event as JSON, without a newline at its end or within.
+    pub fn to_line(&self) -> String {
+        // Serializing fails for maps with keys that are no strings, and for
+        // errors of the writer; neither is here.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    fn with_rise(mut self, record: &EventRecord) -> Self {
+        self.rise = Some(Rise {
+            promiscuity: Promiscuity {
+                before: record.promiscuity_before,
+                after: record.promiscuity_after,
+            },
+            kernel_thread: record.kernel_thread != 0,
+        });
+        self
+    }
+
+    fn with_verdict(mut self, record: &EventRecord, policies: &'a PolicySet) -> Self {
+        let policy = usize::try_from(record.policy)
+            .ok()
+            .and_then(|index| policies.policies.get(index));
+        let rule = Rule::from_number(record.rule);
+        self.policy = policy.map(|policy| policy.name.as_str());
+        self.rule = name(record.rule, Rule::from_number, Rule::name);
+        self.line = policy
+            .zip(rule)
+            .and_then(|(policy, rule)| policy.rule_line(rule));
+        self.errno = errno(record.errno);
+        self
+    }
+}
+
+impl<'a> Process<'a> {
+    fn new(record: &EventRecord, context: &Context<'a>) -> Self {
+        Self {
+            pid: record.pid,
+            tid: record.tid,
+            comm: text(&record.comm),
+            uid: record.uid,
+            cgroup: context.cgroup,
+            cgroup_id: record.cgroup,
+        }
+    }
+}
+
+impl Interface {
+    /// A device that is yet to be made has a name and no index.
+    fn new(record: &EventRecord) -> Option<Self> {
+        let index = (record.ifindex != 0).then_some(record.ifindex);
+        let name = Some(text(&record.ifname)).filter(|name| !name.is_empty());
+        (index.is_some() || name.is_some()).then_some(Self { index, name })
+    }
+}
+
+fn word(kind: EventKind) -> Option<&'static str> {
+    match kind {
+        EventKind::Refused => Some("refused"),
+        EventKind::WouldRefuse => Some("would_refuse"),
+        EventKind::Allowed => Some("allowed"),
+        EventKind::Rise => Some("rise"),
+        EventKind::CgroupMade | EventKind::CgroupGone => None,
+    }
+}
+
+/// The name of a number: none for 0, which means that there is nothing to name.
+fn name<T>(
+    number: u16,
+    read: impl Fn(u16) -> Option<T>,
+    name: impl Fn(T) -> &'static str,
+) -> Option<Name> {
+    match (number, read(number)) {
+        (0, _) => None,
+        (_, Some(known)) => Some(Cow::Borrowed(name(known))),
+        (unknown, None) => Some(Cow::Owned(format!("unknown({unknown})"))),
+    }
+}
+
+fn errno(number: u32) -> Option<Name> {
+    let known = i32::try_from(number).map(Errno::from_raw);
+    match known.unwrap_or(Errno::UnknownErrno) {
+        _ if number == 0 => None,
+        Errno::UnknownErrno => Some(Cow::Owned(format!("unknown({number})"))),
+        errno => Some(Cow::Owned(format!("{errno:?}"))),
+    }
+}
+
+/// Zero-terminated bytes, which tasks and interfaces choose as they like.
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&byte| byte == 0);
+    String::from_utf8_lossy(&bytes[..end.unwrap_or(bytes.len())]).into_owned()
+}
+
+/// What to call this node: `NODE_NAME`, which a DaemonSet takes from
+/// `spec.nodeName`, or else the host's name.
+pub fn node_name() -> String {
+    let given = std::env::var("NODE_NAME")
+        .ok()
+        .filter(|name| !name.is_empty());
+    given
+        .or_else(|| nix::unistd::gethostname().ok()?.into_string().ok())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;
