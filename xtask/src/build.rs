@@ -20,12 +20,17 @@ pub type Programs = Vec<PathBuf>;
 
 /// Builds everything; what is up to date costs well under a second.
 pub fn all() -> Result<Programs> {
-    let object = object()?;
+    programs(&object()?)
+}
+
+/// Builds the agent and the test programs around an eBPF object.
+pub fn programs(object: &Path) -> Result<Programs> {
     progress::step("building the agent and the tests");
-    command::shown(guest_cargo(&object).args(["--release", "--package", "netadmin-agent"]))?;
+    let mut agent = guest_cargo(object);
+    command::shown(agent.args(["--release", "--package", "netadmin-agent"]))?;
     // A failed assertion must unwind into the test runner, which the agent's
     // own release profile does not do.
-    let mut tests = guest_cargo(&object);
+    let mut tests = guest_cargo(object);
     tests.args(["--config", "profile.guest.inherits='release'"]);
     tests.args(["--config", "profile.guest.panic='unwind'"]);
     command::shown(tests.args(["--profile", "guest", "--package", "netadmin-tests"]))?;

@@ -33,6 +33,11 @@ impl Toolchain {
         nightly_has_source().then_some(Self::Nightly)
     }
 
+    /// Whether it comes with clippy, as nightly does unless rustup was told otherwise.
+    pub fn has_clippy(self) -> bool {
+        self == Self::Nightly || Path::new("/usr/bin/cargo-clippy").exists()
+    }
+
     /// A cargo for this toolchain, free of what the host's cargo put into our environment.
     fn cargo(self, subcommand: &str) -> Command {
         let mut command = match self {
@@ -92,23 +97,10 @@ pub fn build() -> Result<PathBuf> {
     Ok(object)
 }
 
-/// A command that checks the eBPF crate: clippy where the toolchain has it.
-pub fn lint() -> Result<Command> {
-    let toolchain = toolchain()?;
-    let has_clippy = match toolchain {
-        Toolchain::Debian => Path::new("/usr/bin/cargo-clippy").exists(),
-        Toolchain::Nightly => true,
-    };
-    let mut command = toolchain.cargo(if has_clippy { "clippy" } else { "check" });
-    if has_clippy {
-        command.args(["--", "-D", "warnings"]);
-    } else {
-        // Without clippy, the compiler's own warnings still count.
-        let flags = "-C debuginfo=2 -D warnings --cfg=bpf_target_arch=\"x86_64\"";
-        command.env("RUSTFLAGS", flags);
-        let apart = crate_directory().join("target/check");
-        command.arg("--target-dir").arg(apart);
-    }
+/// The command that lints the eBPF crate.
+pub fn clippy() -> Result<Command> {
+    let mut command = toolchain()?.cargo("clippy");
+    command.args(["--", "-D", "warnings"]);
     Ok(command)
 }
 

@@ -4,21 +4,28 @@ mod apt;
 mod build;
 mod command;
 mod cpio;
+mod demo;
 mod ebpf;
 mod image;
 mod initramfs;
 mod kernels;
 mod marks;
 mod modules;
+mod need;
 mod paths;
 mod progress;
+mod setup;
+mod tally;
 mod terminal;
+mod test;
 mod tools;
 mod vm;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use paths::Cache;
 
 /// Development tasks of netadmin-agent.
 #[derive(Debug, Parser)]
@@ -30,18 +37,30 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Install what the other tasks need
+    Setup(setup::Options),
     /// Build the eBPF object, the agent and the test programs
     Build,
     /// Boot a kernel in a virtual machine and run a command in it
     Vm(vm::Options),
+    /// Run every check and test, on this machine and on every kernel of the matrix
+    Test(test::Options),
+    /// Show the guard at work: set up, build, boot, attack
+    Demo(demo::Options),
+    /// Remove downloaded kernels and tools
+    CleanCache,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     progress::start_heartbeat();
     let result = match &arguments.task {
+        Task::Setup(options) => setup::run(*options),
         Task::Build => build::all().map(|_| 0),
         Task::Vm(options) => vm::run(options),
+        Task::Test(options) => test::run(options),
+        Task::Demo(options) => demo::run(options),
+        Task::CleanCache => Cache::locate().and_then(|cache| cache.remove()).map(|()| 0),
     };
     match result {
         Ok(status) => ExitCode::from(status),

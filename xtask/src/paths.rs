@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -39,9 +40,14 @@ impl Cache {
         })
     }
 
-    /// The cache's own directory.
-    pub fn root(&self) -> &Path {
-        &self.root
+    /// Removes all of it.
+    pub fn remove(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.root) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("remove {}", self.root.display()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A directory in the cache, made if need be.

@@ -126,15 +126,19 @@ pub fn run(options: &Options) -> Result<u8> {
         let _ = out.write_all(output).and_then(|()| out.flush());
     })?;
     outcome.report();
-    let clean = outcome.complaints.is_empty();
-    Ok(if clean {
-        u8::try_from(outcome.status).unwrap_or(u8::MAX)
-    } else {
-        1
-    })
+    Ok(outcome.exit_status())
 }
 
 impl Outcome {
+    /// What to exit with: the command's status, unless the kernel complained.
+    pub fn exit_status(&self) -> u8 {
+        if self.complaints.is_empty() {
+            u8::try_from(self.status).unwrap_or(u8::MAX)
+        } else {
+            1
+        }
+    }
+
     /// Says what the kernel complained of.
     pub fn report(&self) {
         for line in &self.complaints {

@@ -105,13 +105,13 @@ fn stanza(lines: &[&str]) -> Option<Source> {
             current = name.to_ascii_lowercase();
             value
         };
-        let words = value.split_whitespace().map(str::to_owned);
+        let mut words = value.split_whitespace().map(str::to_owned);
         match current.as_str() {
             "types" => is_binary |= value.split_whitespace().any(|word| word == "deb"),
             "enabled" => is_enabled = value.trim() != "no",
             "uris" => source.uris.extend(words),
             "suites" => source.suites.extend(words),
-            "signed-by" => source.signed_by = words.last().filter(|word| word.starts_with('/')),
+            "signed-by" => source.signed_by = words.find(|word| word.starts_with('/')),
             _ => {}
         }
     }
