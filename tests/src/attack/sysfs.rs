@@ -1,0 +1,16 @@
+//! Attempts through the files of `/sys/class/net`.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+
+/// Writes to `/sys/class/net/NAME/flags`: the whole word, as `SIOCSIFFLAGS` does.
+pub fn set_flags(name: &str, flags: u32) -> io::Result<()> {
+    write(name, "flags", &format!("{flags:#x}"))
+}
+
+/// Writes one file of a device.
+pub fn write(name: &str, file: &str, text: &str) -> io::Result<()> {
+    let path = format!("/sys/class/net/{name}/{file}");
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    file.write_all(text.as_bytes())
+}

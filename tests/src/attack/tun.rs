@@ -1,0 +1,28 @@
+//! Devices of `/dev/net/tun`, which live as long as their descriptor.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+
+use super::IFNAMSIZ;
+
+const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
+const IFF_TAP: u16 = 0x2;
+const IFF_NO_PI: u16 = 0x1000;
+
+/// Makes a tap device.
+pub fn tap(name: &str) -> io::Result<OwnedFd> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open("/dev/net/tun")?;
+    let mut request = [0u8; IFNAMSIZ + 24];
+    let field = request[..IFNAMSIZ - 1].iter_mut();
+    field.zip(name.bytes()).for_each(|(to, from)| *to = from);
+    request[IFNAMSIZ..IFNAMSIZ + 2].copy_from_slice(&(IFF_TAP | IFF_NO_PI).to_ne_bytes());
+    // SAFETY: TUNSETIFF reads and writes one ifreq, for which there is room.
+    match unsafe { libc::ioctl(file.as_raw_fd(), TUNSETIFF, request.as_mut_ptr()) } {
+        0 => Ok(file.into()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
