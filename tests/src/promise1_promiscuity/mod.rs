@@ -1,0 +1,37 @@
+//! Promise 1: where the policy denies it, nothing that a guarded task does
+//! raises the promiscuity of a device; what does not raise it is not touched.
+
+mod exceptions;
+mod ioctl;
+mod membership;
+mod rtnetlink;
+mod side_effects;
+mod state;
+
+use libtest_mimic::Trial;
+
+use crate::rig::{Expected, Trials};
+
+/// The device that attacks are on.
+const VICTIM: &str = "victim0";
+
+/// All tests of this promise.
+pub fn trials() -> Vec<Trial> {
+    let mut trials = Trials::new("promise1");
+    ioctl::add(&mut trials);
+    membership::add(&mut trials);
+    rtnetlink::add(&mut trials);
+    side_effects::add(&mut trials);
+    state::add(&mut trials);
+    exceptions::add(&mut trials);
+    trials.finish()
+}
+
+/// A refusal of the flag on the victim.
+fn flag(via: &'static str) -> Expected {
+    Expected {
+        operation: "promiscuous.flag",
+        via,
+        interface: Some(VICTIM),
+    }
+}

@@ -1,0 +1,57 @@
+//! The capabilities of a container's root.
+
+use std::io;
+
+const CAP_NET_ADMIN: u32 = 12;
+const CAP_NET_RAW: u32 = 13;
+/// More than any kernel has; those it has not are refused with EINVAL.
+const CAP_LAST: u32 = 63;
+const LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;
+
+/// What root may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Capabilities {
+    /// Exactly `CAP_NET_ADMIN` and `CAP_NET_RAW`.
+    #[default]
+    Network,
+    /// Everything.
+    All,
+}
+
+impl Capabilities {
+    /// Gives up, for this process and what it executes, all that is not in here.
+    pub fn enter(self) -> io::Result<()> {
+        if self == Self::All {
+            return Ok(());
+        }
+        for capability in 0..=CAP_LAST {
+            if ![CAP_NET_ADMIN, CAP_NET_RAW].contains(&capability) {
+                drop_from_bounding_set(capability)?;
+            }
+        }
+        set_exactly(1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW)
+    }
+}
+
+fn drop_from_bounding_set(capability: u32) -> io::Result<()> {
+    // SAFETY: PR_CAPBSET_DROP takes a number and no pointers.
+    let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability)) };
+    let error = io::Error::last_os_error();
+    match result {
+        0 => Ok(()),
+        _ if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+        _ => Err(error),
+    }
+}
+
+/// `capset(2)`: permitted, effective and inheritable alike.
+fn set_exactly(low_word: u32) -> io::Result<()> {
+    let header = [LINUX_CAPABILITY_VERSION_3, 0];
+    let low = [low_word, low_word, low_word];
+    let data = [low, [0; 3]];
+    // SAFETY: the kernel reads two words of header and six of data.
+    match unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

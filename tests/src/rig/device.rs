@@ -1,0 +1,71 @@
+//! The state of a device, as the kernel tells it.
+
+use std::fs;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+
+use crate::attack::link::{self, Target};
+use crate::attack::netlink::{ask, each_attribute, number_at};
+use crate::attack::{IFF_PROMISC, IFF_UP};
+
+const RTM_GETLINK: u16 = 18;
+const IFLA_MASTER: u16 = 10;
+const IFLA_PROMISCUITY: u16 = 30;
+const IFINFOMSG_LEN: usize = 16;
+
+/// What the tests look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceState {
+    /// `ifindex`.
+    pub index: u32,
+    /// `IFLA_PROMISCUITY`: how many want it promiscuous.
+    pub promiscuity: u32,
+    /// `ifi_flags`, in which `IFF_PROMISC` is that of `gflags`.
+    pub shown_flags: u32,
+    /// `dev->flags` itself, from sysfs.
+    pub flags: u32,
+    /// `IFLA_MASTER`.
+    pub master: Option<u32>,
+}
+
+impl DeviceState {
+    /// Asks the kernel about a device of the caller's network namespace.
+    pub fn read(name: &str) -> io::Result<Self> {
+        let answer = ask(&link::change(RTM_GETLINK, Target::Name(name)))?;
+        let missing = || io::Error::other(format!("a short answer about {name}"));
+        let mut state = Self {
+            index: number_at(&answer, 4).ok_or_else(missing)?,
+            promiscuity: 0,
+            shown_flags: number_at(&answer, 8).ok_or_else(missing)?,
+            flags: flags_in_sysfs(name)?,
+            master: None,
+        };
+        each_attribute(&answer[IFINFOMSG_LEN..], |kind, payload| match kind {
+            IFLA_PROMISCUITY => state.promiscuity = number_at(payload, 0).unwrap_or_default(),
+            IFLA_MASTER => state.master = number_at(payload, 0),
+            _ => {}
+        });
+        Ok(state)
+    }
+
+    /// Whether it is up.
+    pub fn is_up(&self) -> bool {
+        self.flags & IFF_UP != 0
+    }
+
+    /// Whether it receives everything, whoever asked.
+    pub fn is_promiscuous(&self) -> bool {
+        self.flags & IFF_PROMISC != 0
+    }
+
+    /// Whether that was asked for by flag (`gflags`).
+    pub fn is_promiscuous_by_flag(&self) -> bool {
+        self.shown_flags & IFF_PROMISC != 0
+    }
+}
+
+fn flags_in_sysfs(name: &str) -> io::Result<u32> {
+    let text = fs::read_to_string(format!("/sys/class/net/{name}/flags"))?;
+    u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).map_err(io::Error::other)
+}

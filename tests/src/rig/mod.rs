@@ -1,0 +1,74 @@
+//! The rig: cgroups, containers, devices, the agent and the witness.
+//!
+//! Nothing here starts a thread: what the agent and the witness say goes to
+//! files, so that a container's process can be made by a plain `fork`.
+
+mod agent;
+mod caps;
+mod cgroup;
+mod child;
+mod container;
+mod device;
+mod event;
+mod follow;
+pub mod make;
+mod need;
+mod stage;
+mod twin;
+mod watch;
+mod witness;
+
+pub use agent::{Agent, AgentRun, new_directory};
+pub use caps::Capabilities;
+pub use cgroup::{Cgroup, Entrance};
+pub use child::Answer;
+pub use container::{Container, Running};
+pub use device::DeviceState;
+pub use event::{Event, Interface, Process, Promiscuity};
+pub use need::is_missing;
+pub use stage::{Stage, Trials, WITHOUT_AGENT, finish};
+pub use twin::{Attack, Expected};
+pub use watch::Watch;
+pub use witness::Witness;
+
+use std::io;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// The usual policy: the attacks of the article are refused.
+pub const USUAL_POLICY: &str = r#"version = 1
+[[policy]]
+name = "cnf"
+match.cgroups = ["/netadmin-test/guarded/**"]
+[policy.promiscuous]
+default = "deny"
+[policy.setsockopt]
+SO_PRIORITY = { allow = ["0..=6"] }
+SO_DEBUG = "deny"
+SO_SNDBUFFORCE = "deny"
+SO_RCVBUFFORCE = "deny"
+SO_MARK = "deny"
+"#;
+
+/// How long something is waited for that may come from a kernel worker.
+pub const DEFERRED: Duration = Duration::from_secs(2);
+
+/// Asks until the answer is `Some`, or the time is over.
+pub fn poll<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let start = Instant::now();
+    loop {
+        let answer = ask();
+        if answer.is_some() || start.elapsed() > limit {
+            return answer;
+        }
+        sleep(Duration::from_millis(5));
+    }
+}
+
+/// The errno of a refusal; 0 for success.
+pub fn errno_of<T>(result: &io::Result<T>) -> i32 {
+    match result {
+        Ok(_) => 0,
+        Err(error) => error.raw_os_error().unwrap_or(-1),
+    }
+}

@@ -1,0 +1,207 @@
+//! What the tests share: an agent with one policy at a time, and the witness.
+//!
+//! Loading the programs takes long under emulation, so an agent serves all
+//! tests of its policy that follow each other.
+
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context as _, Result, ensure};
+use libtest_mimic::{Completion, Failed, Trial};
+
+use super::agent::PROGRAM;
+use super::{Agent, Cgroup, Container, Witness, is_missing};
+
+/// Runs only what needs no agent: is set by `--without-agent`.
+pub const WITHOUT_AGENT: &str = "NETADMIN_TEST_WITHOUT_AGENT";
+
+static SHARED: Mutex<Shared> = Mutex::new(Shared {
+    agent: None,
+    witness: None,
+});
+
+struct Shared {
+    agent: Option<(String, Agent)>,
+    witness: Option<Witness>,
+}
+
+/// What a test is given.
+#[derive(Debug)]
+pub struct Stage<'a> {
+    agent: Option<&'a Agent>,
+    witness: Option<&'a Witness>,
+}
+
+impl<'a> Stage<'a> {
+    /// The agent in force. Only tests of unguarded behaviour go without.
+    pub fn agent(&self) -> Result<&'a Agent> {
+        self.agent.context("this test needs the agent")
+    }
+
+    /// The agent, unless the tests run without.
+    pub fn agent_if_any(&self) -> Option<&'a Agent> {
+        self.agent
+    }
+
+    /// The witness, unless the tests run without.
+    pub fn witness_if_any(&self) -> Option<&'a Witness> {
+        self.witness
+    }
+
+    /// A container under the policy.
+    pub fn guarded(&self) -> Result<Container> {
+        self.agent()?;
+        Container::guarded()
+    }
+
+    /// A container beside it.
+    pub fn unguarded(&self) -> Result<Container> {
+        Container::unguarded()
+    }
+}
+
+/// Collects trials of one promise.
+#[derive(Debug)]
+pub struct Trials {
+    prefix: &'static str,
+    list: Vec<Trial>,
+}
+
+impl Trials {
+    /// Trials whose names begin with `prefix`.
+    pub fn new(prefix: &'static str) -> Self {
+        Self {
+            prefix,
+            list: Vec::new(),
+        }
+    }
+
+    /// A test under a policy; it needs the agent.
+    pub fn guarded<F>(&mut self, policy: &'static str, name: &str, body: F)
+    where
+        F: FnOnce(&Stage<'_>) -> Result<()> + Send + 'static,
+    {
+        self.add(name, &[], move || {
+            if without_agent() {
+                return Ok(Completion::ignored_with("runs without the agent"));
+            }
+            under(policy, body)
+        });
+    }
+
+    /// A test that runs with the agent in force, or without any.
+    pub fn unguarded<F>(&mut self, policy: &'static str, name: &str, body: F)
+    where
+        F: FnOnce(&Stage<'_>) -> Result<()> + Send + 'static,
+    {
+        self.add(name, &[], move || under(policy, body));
+    }
+
+    /// A test that starts agents of its own; none other is in force.
+    pub fn alone<F>(&mut self, name: &str, body: F)
+    where
+        F: FnOnce() -> Result<()> + Send + 'static,
+    {
+        self.add(name, &[], move || {
+            if without_agent() {
+                return Ok(Completion::ignored_with("runs without the agent"));
+            }
+            stop_agent()?;
+            body().map(|()| Completion::Completed)
+        });
+    }
+
+    /// All of them.
+    pub fn finish(self) -> Vec<Trial> {
+        self.list
+    }
+
+    pub(super) fn add<F>(&mut self, name: &str, needs: &'static [&'static str], runner: F)
+    where
+        F: FnOnce() -> Result<Completion> + Send + 'static,
+    {
+        let name = format!("{}::{name}", self.prefix);
+        self.list.push(Trial::ignorable_test(name, move || {
+            for link_type in needs {
+                if is_missing(link_type).map_err(failed)? {
+                    let reason = format!("this kernel has no {link_type} devices");
+                    return Ok(Completion::ignored_with(reason));
+                }
+            }
+            runner().map_err(failed)
+        }));
+    }
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "an argument of Result::map_err"
+)]
+fn failed(error: anyhow::Error) -> Failed {
+    Failed::from(format!("{error:#}"))
+}
+
+/// Whether the tests run without the agent.
+pub(super) fn without_agent() -> bool {
+    std::env::var_os(WITHOUT_AGENT).is_some()
+}
+
+/// Runs `body` with an agent that enforces `policy`.
+pub(super) fn under(
+    policy: &str,
+    body: impl FnOnce(&Stage<'_>) -> Result<()>,
+) -> Result<Completion> {
+    Cgroup::make_usual().context("make the control groups")?;
+    if without_agent() {
+        let stage = Stage {
+            agent: None,
+            witness: None,
+        };
+        return body(&stage).map(|()| Completion::Completed);
+    }
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.prepare(policy)?;
+    let stage = Stage {
+        agent: shared.agent.as_ref().map(|(_, agent)| agent),
+        witness: shared.witness.as_ref(),
+    };
+    body(&stage).map(|()| Completion::Completed)
+}
+
+/// Stops the shared agent, if one runs.
+pub(super) fn stop_agent() -> Result<()> {
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.stop_agent()
+}
+
+impl Shared {
+    fn prepare(&mut self, policy: &str) -> Result<()> {
+        if self.witness.is_none() {
+            self.witness = Some(Witness::start().context("start the witness")?);
+        }
+        let is_other = |(in_force, _): &(String, Agent)| in_force != policy;
+        if self.agent.as_ref().is_some_and(is_other) {
+            self.stop_agent()?;
+        }
+        if self.agent.is_none() {
+            let agent = Agent::start(policy).context("start the agent")?;
+            self.agent = Some((policy.to_owned(), agent));
+        }
+        Ok(())
+    }
+
+    fn stop_agent(&mut self) -> Result<()> {
+        let Some((_, agent)) = self.agent.take() else {
+            return Ok(());
+        };
+        let status = agent.stop()?;
+        ensure!(status == 0, "{PROGRAM} ended with status {status}");
+        Ok(())
+    }
+}
+
+/// Ends what the tests shared.
+pub fn finish() -> Result<()> {
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.witness = None;
+    shared.stop_agent()
+}
