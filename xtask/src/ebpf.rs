@@ -15,6 +15,11 @@ use crate::{command, paths};
 
 const TARGET: &str = "bpfel-unknown-none";
 
+/// Debian's, by their paths: rustup's may come first in `PATH`.
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_CLIPPY: &str = "/usr/bin/cargo-clippy";
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+
 /// A compiler for BPF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Toolchain {
@@ -35,13 +40,15 @@ impl Toolchain {
 
     /// Whether it comes with clippy, as nightly does unless rustup was told otherwise.
     pub fn has_clippy(self) -> bool {
-        self == Self::Nightly || Path::new("/usr/bin/cargo-clippy").exists()
+        self == Self::Nightly || Path::new(DEBIAN_CLIPPY).exists()
     }
 
     /// A cargo for this toolchain, free of what the host's cargo put into our environment.
     fn cargo(self, subcommand: &str) -> Command {
         let mut command = match self {
-            Self::Debian => Command::new("/usr/bin/cargo"),
+            // By its path: cargo would find rustup's clippy first.
+            Self::Debian if subcommand == "clippy" => Command::new(DEBIAN_CLIPPY),
+            Self::Debian => Command::new(DEBIAN_CARGO),
             Self::Nightly => Command::new("rustup"),
         };
         let of_the_host = [
@@ -61,10 +68,10 @@ impl Toolchain {
         match self {
             Self::Debian => {
                 // aya-ebpf turns on a feature of nightly (asm_experimental_arch).
+                command.env("RUSTC_BOOTSTRAP", "1").arg(subcommand);
                 command
-                    .env("RUSTC_BOOTSTRAP", "1")
-                    .env("RUSTC", "/usr/bin/rustc")
-                    .arg(subcommand);
+                    .env("RUSTC", DEBIAN_RUSTC)
+                    .env("CARGO", DEBIAN_CARGO);
             }
             Self::Nightly => {
                 command.args(["run", "nightly", "cargo", subcommand, "-Zbuild-std=core"]);
@@ -136,10 +143,10 @@ fn toolchain() -> Result<Toolchain> {
 }
 
 fn debian_has_core() -> bool {
-    if !Path::new("/usr/bin/cargo").exists() {
+    if !Path::new(DEBIAN_CARGO).exists() {
         return false;
     }
-    let mut query = Command::new("/usr/bin/rustc");
+    let mut query = Command::new(DEBIAN_RUSTC);
     let answer = command::output(query.args(["--print", "target-libdir", "--target", TARGET]));
     answer.is_ok_and(|directory| holds(Path::new(directory.trim()), "libcore-"))
 }

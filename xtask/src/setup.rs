@@ -19,6 +19,7 @@ const LISTS_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What `cargo xtask setup` was asked for.
 #[derive(Clone, Copy, Debug, clap::Args)]
+#[group(skip)]
 pub struct Options {
     /// Only say what is missing, and how to install it
     #[arg(long)]
@@ -65,7 +66,7 @@ fn install(missing: &[&Need]) -> Result<()> {
         install_packages(&packages)?;
     }
     if missing.iter().any(|need| need.source == Source::BpfLinker) {
-        progress::step("building bpf-linker, about a minute");
+        progress::step("building bpf-linker, one to three minutes");
         command::shown(&mut bpf_linker())?;
     }
     Ok(())
