@@ -7,11 +7,11 @@ use netadmin_common::SocketOption;
 use netadmin_common::policy::MAX_EXCEPTIONS;
 use toml::Spanned;
 
-use super::fault::{Fault, Faults, MAX_POLICIES, Problem};
+use super::fault::{Fault, Faults, MAX_GLOBS, MAX_POLICIES, Problem};
 use super::glob::PathGlob;
 use super::interface::InterfacePattern;
 use super::parsed::{self, Access, Answer, Entry, Interface, Mode};
-use super::value_entry::{self, Number};
+use super::value_entry::{self, EntryError, Number};
 use super::value_set::{Values, domain};
 
 /// The policies of a file without errors, in its order.
@@ -70,14 +70,7 @@ pub enum OptionAnswer {
 
 /// Checks a file. `None` if it has any error, also one of an earlier stage.
 pub fn check(file: parsed::File, faults: &mut Faults) -> Option<Checked> {
-    let count = file.policies.len();
-    if let Some(policy) = file.policies.get(MAX_POLICIES) {
-        faults.push(Fault::new(
-            Problem::TooManyPolicies(count),
-            policy.span.clone(),
-        ));
-        return None;
-    }
+    fits_the_limits(&file.policies, faults)?;
     unique_names(&file.policies, faults);
     let policies: Vec<Policy> = file
         .policies
@@ -89,6 +82,21 @@ pub fn check(file: parsed::File, faults: &mut Faults) -> Option<Checked> {
     }
     warn_of_the_unreachable(&policies, faults);
     Some(Checked(policies))
+}
+
+fn fits_the_limits(policies: &[parsed::Policy], faults: &mut Faults) -> Option<()> {
+    let lists = policies.iter().filter_map(|policy| policy.cgroups.as_ref());
+    let globs: usize = lists.map(|list| list.get_ref().len()).sum();
+    let problem = if policies.len() > MAX_POLICIES {
+        Problem::TooManyPolicies(policies.len())
+    } else if globs > MAX_GLOBS {
+        Problem::TooManyGlobs(globs)
+    } else {
+        return Some(());
+    };
+    let last = policies.last().map_or(0..0, |policy| policy.span.clone());
+    faults.push(Fault::new(problem, last));
+    None
 }
 
 fn unique_names(policies: &[parsed::Policy], faults: &mut Faults) {
@@ -282,12 +290,33 @@ fn check_entries(
                 value_entry::read_number(Number { digits, radix }, option)
             }
         };
-        match faults.catch(range, entry.span()) {
-            Some(range) => ranges.push(range),
-            None => whole = false,
+        match range {
+            Ok(range) => ranges.push(range),
+            Err(error) => {
+                faults.push(entry_fault(error, entry.span(), option));
+                whole = false;
+            }
         }
     }
     whole.then(|| Values::union_of(ranges))
+}
+
+fn entry_fault(error: EntryError, span: Range<usize>, option: SocketOption) -> Fault {
+    let negative_end = matches!(
+        error,
+        EntryError::UpsideDown {
+            first: 0..,
+            last: ..0
+        }
+    );
+    let fault = Fault::new(error, span);
+    if !negative_end {
+        return fault;
+    }
+    let name = option.name();
+    fault.help(format!(
+        "{name} is an int to the kernel, of which 0xffffffff is -1"
+    ))
 }
 
 fn fits(

@@ -150,3 +150,7 @@ fn record(rule: u32, allowed: ValueSet) -> OptionRecord {
         allowed,
     }
 }
+
+#[cfg(test)]
+#[path = "compile_tests.rs"]
+mod tests;

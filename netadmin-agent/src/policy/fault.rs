@@ -12,12 +12,18 @@ use super::value_entry::EntryError;
 /// How many policies one file holds.
 pub const MAX_POLICIES: usize = 1024;
 
+/// How many path globs one file holds: each new cgroup is compared with them.
+pub const MAX_GLOBS: usize = 1024;
+
 /// What kind of fault it is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// It is not TOML.
     #[error("{0}")]
     Syntax(String),
+    /// The file does not say its version.
+    #[error("the file does not say its version")]
+    NoVersion,
     /// `version` is not one that this agent reads.
     #[error("version {0} of the policy file is not one that this agent reads")]
     UnsupportedVersion(String),
@@ -75,6 +81,9 @@ pub enum Problem {
     /// An empty list of globs.
     #[error("`match.cgroups` is empty, so that the policy guards nothing")]
     NoGlobs,
+    /// There are more globs than fit.
+    #[error("the file has {0} path globs; at most {MAX_GLOBS} fit")]
+    TooManyGlobs(usize),
     /// A glob that is none.
     #[error(transparent)]
     BadGlob(#[from] GlobError),
@@ -208,8 +217,13 @@ impl Faults {
             .any(|fault| fault.problem.severity() == Severity::Error)
     }
 
-    /// All of them, in the order of the file.
+    /// The errors, or if there are none the warnings, in the order of the file.
+    /// (What is doubtful about a wrong file may well come of what is wrong.)
     pub fn sorted(mut self) -> Vec<Fault> {
+        if self.any_errors() {
+            self.0
+                .retain(|fault| fault.problem.severity() == Severity::Error);
+        }
         self.0.sort_by_key(|fault| fault.span.start);
         self.0
     }

@@ -2,7 +2,6 @@
 
 use netadmin_common::Exception;
 use netadmin_common::device::IFNAMSIZ;
-use netadmin_common::policy::{EXCEPTION_KIND, EXCEPTION_NAME, EXCEPTION_PREFIX};
 
 /// Why a text names no interfaces.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,20 +56,11 @@ impl InterfacePattern {
 
     /// The entry as the programs read it.
     pub fn to_record(&self) -> Exception {
-        let (by, text) = match self {
-            Self::Name(text) => (EXCEPTION_NAME, text),
-            Self::Prefix(text) => (EXCEPTION_PREFIX, text),
-            Self::Kind(text) => (EXCEPTION_KIND, text),
-        };
-        let mut record = Exception {
-            by,
-            ..Exception::default()
-        };
-        for (slot, byte) in record.text.iter_mut().zip(text.bytes()) {
-            *slot = byte;
-            record.len += 1;
+        match self {
+            Self::Name(name) => Exception::name(name),
+            Self::Prefix(prefix) => Exception::prefix(prefix),
+            Self::Kind(kind) => Exception::kind(kind),
         }
-        record
     }
 }
 
@@ -99,21 +89,13 @@ mod tests {
 
     #[test]
     fn names_prefixes_and_kinds_compile_to_their_records() {
-        let record = |pattern: InterfacePattern| {
-            let record = pattern.to_record();
-            (record.by, record.len, record.text)
-        };
-        let text = |word: &str| {
-            let mut text = [0; IFNAMSIZ];
-            text[..word.len()].copy_from_slice(word.as_bytes());
-            text
-        };
         let name = InterfacePattern::parse_name("eth1").expect("a name");
         let prefix = InterfacePattern::parse_name("tap*").expect("a prefix");
         let kind = InterfacePattern::parse_kind("tun").expect("a kind");
-        assert_eq!(record(name), (EXCEPTION_NAME, 4, text("eth1")));
-        assert_eq!(record(prefix), (EXCEPTION_PREFIX, 3, text("tap")));
-        assert_eq!(record(kind), (EXCEPTION_KIND, 3, text("tun")));
+        assert_eq!(name.to_record(), Exception::name("eth1"));
+        assert_eq!(prefix.to_record(), Exception::prefix("tap"));
+        assert_eq!(kind.to_record(), Exception::kind("tun"));
+        assert!(name.is_by_name() && prefix.is_by_name() && !kind.is_by_name());
     }
 
     #[test]

@@ -134,8 +134,8 @@ pub fn parse(text: &str, faults: &mut Faults) -> Option<File> {
         return None;
     }
     let root = Table::root(document.get_ref());
-    root.only(&["version", "policy"], faults);
     version(&root, faults)?;
+    root.only(&["version", "policy"], faults);
     Some(File {
         policies: policies(&root, faults),
     })
@@ -144,21 +144,20 @@ pub fn parse(text: &str, faults: &mut Faults) -> Option<File> {
 /// `None` for a file of another version, of which nothing else is known. One
 /// that says no version, or says it wrong, is read on.
 fn version(root: &Table<'_, '_>, faults: &mut Faults) -> Option<()> {
-    let Some(value) = root.require("version", faults) else {
-        return Some(());
+    let fault = match root.get("version") {
+        None => Fault::new(Problem::NoVersion, 0..0),
+        Some(value) => match value.get_ref() {
+            DeValue::Integer(number) if number.to_string() == VERSION => return Some(()),
+            DeValue::Integer(number) => Fault::new(
+                Problem::UnsupportedVersion(number.to_string()),
+                value.span(),
+            ),
+            _ => table::wrong_type("`version`", "the integer 1", value),
+        },
     };
-    match value.get_ref() {
-        DeValue::Integer(number) if number.to_string() == VERSION => Some(()),
-        DeValue::Integer(number) => {
-            let problem = Problem::UnsupportedVersion(number.to_string());
-            faults.push(Fault::new(problem, value.span()).help("write `version = 1`"));
-            None
-        }
-        _ => {
-            faults.push(table::wrong_type("`version`", "the integer 1", value));
-            Some(())
-        }
-    }
+    let other = matches!(fault.problem, Problem::UnsupportedVersion(_));
+    faults.push(fault.help("write `version = 1`"));
+    (!other).then_some(())
 }
 
 fn policies(root: &Table<'_, '_>, faults: &mut Faults) -> Vec<Policy> {

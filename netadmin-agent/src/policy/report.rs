@@ -36,23 +36,14 @@ impl Report {
         self.faults.is_empty()
     }
 
-    /// Such as `2 errors and 1 warning`.
+    /// Such as `2 errors`; they are all of one severity.
     pub fn count(&self) -> String {
-        let of = |severity| {
-            let same = |fault: &&Fault| fault.problem.severity() == severity;
-            self.faults.iter().filter(same).count()
+        let severity = self.faults.first().map(|fault| fault.problem.severity());
+        let word = match severity {
+            Some(Severity::Warning) => "warning",
+            _ => "error",
         };
-        match (of(Severity::Error), of(Severity::Warning)) {
-            (errors, 0) => plural(errors, "error"),
-            (0, warnings) => plural(warnings, "warning"),
-            (errors, warnings) => {
-                format!(
-                    "{} and {}",
-                    plural(errors, "error"),
-                    plural(warnings, "warning")
-                )
-            }
-        }
+        plural(self.faults.len(), word)
     }
 
     /// The faults with their lines and carets, in colour for a terminal.

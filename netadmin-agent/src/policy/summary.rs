@@ -74,11 +74,13 @@ fn promiscuous(record: &PromiscuousRecord) -> String {
 }
 
 fn exception(exception: &Exception) -> String {
-    let text = String::from_utf8_lossy(&exception.text[..exception.len as usize]);
+    let bytes = exception.text.bytes();
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.trim_end_matches('\0');
     match exception.by {
         EXCEPTION_KIND => format!("kind {text}"),
         EXCEPTION_PREFIX => format!("{text}*"),
-        _ => text.into_owned(),
+        _ => text.to_owned(),
     }
 }
 
