@@ -5,6 +5,8 @@
 //! means something), then compiled to a [`PolicySet`], which alone can reach
 //! the kernel.
 
+mod check;
+mod check_option;
 pub mod checked;
 pub mod compile;
 pub mod compiled;
@@ -13,6 +15,7 @@ pub mod fault;
 pub mod glob;
 pub mod interface;
 mod nearest;
+mod parse;
 pub mod parsed;
 pub mod report;
 pub mod source;
@@ -51,7 +54,7 @@ pub fn load_source(source: Source) -> Result<Loaded, LoadError> {
     }
     let mut faults = Faults::default();
     let checked =
-        parsed::parse(&source.text, &mut faults).and_then(|file| checked::check(file, &mut faults));
+        parse::parse(&source.text, &mut faults).and_then(|file| check::check(file, &mut faults));
     match checked {
         Some(policies) => Ok(Loaded {
             set: compile::compile(policies, &source),
