@@ -3,4 +3,10 @@
 
 pub mod attack;
 pub mod promise1_promiscuity;
+pub mod promise2_arguments;
+pub mod promise4_nothing_else_changes;
+pub mod promise5_cgroups;
+pub mod promise6_fail_closed;
+pub mod promise7_accountable;
+pub mod promise9_portability;
 pub mod rig;

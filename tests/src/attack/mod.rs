@@ -10,6 +10,7 @@ pub mod kind;
 pub mod link;
 pub mod netlink;
 pub mod packet;
+pub mod process;
 pub mod sockopt;
 pub mod sysfs;
 pub mod tun;

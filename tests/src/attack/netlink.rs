@@ -142,7 +142,20 @@ pub fn send(socket: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// What the kernel has answered already; empty if nothing. (It answers within
+/// the call that asks.)
+pub fn try_receive(socket: &OwnedFd) -> io::Result<Vec<u8>> {
+    match receive_with(socket, libc::MSG_DONTWAIT) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Vec::new()),
+        other => other,
+    }
+}
+
 fn receive(socket: &OwnedFd) -> io::Result<Vec<u8>> {
+    receive_with(socket, 0)
+}
+
+fn receive_with(socket: &OwnedFd, flags: i32) -> io::Result<Vec<u8>> {
     let mut buffer = vec![0u8; 1 << 16];
     // SAFETY: the kernel writes at most as many bytes as the buffer has.
     let received = unsafe {
@@ -150,7 +163,7 @@ fn receive(socket: &OwnedFd) -> io::Result<Vec<u8>> {
             socket.as_raw_fd(),
             buffer.as_mut_ptr().cast(),
             buffer.len(),
-            0,
+            flags,
         )
     };
     let len = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;

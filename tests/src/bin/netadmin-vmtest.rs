@@ -7,7 +7,10 @@
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
-use netadmin_tests::{promise1_promiscuity, rig};
+use netadmin_tests::{
+    promise1_promiscuity, promise2_arguments, promise4_nothing_else_changes, promise5_cgroups,
+    promise6_fail_closed, promise7_accountable, promise9_portability, rig,
+};
 
 const WITHOUT_AGENT: &str = "--without-agent";
 
@@ -30,5 +33,14 @@ fn main() -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
-    promise1_promiscuity::trials()
+    let promises = [
+        promise1_promiscuity::trials(),
+        promise2_arguments::trials(),
+        promise4_nothing_else_changes::trials(),
+        promise5_cgroups::trials(),
+        promise6_fail_closed::trials(),
+        promise7_accountable::trials(),
+        promise9_portability::trials(),
+    ];
+    promises.into_iter().flatten().collect()
 }

@@ -9,7 +9,7 @@ use crate::attack::ioctl::{self, Family, bridge_add_port, change_flags};
 use crate::attack::kind::MacvlanMode;
 use crate::attack::link::{self, RTM_SETLINK, change};
 use crate::attack::{IFF_PROMISC, Membership, Target, index_of, packet, tun};
-use crate::rig::{Expected, Stage, Trials, Watch, errno_of, make};
+use crate::rig::{Body, Expected, Stage, Trials, Watch, errno_of, make};
 
 const EXCEPTIONS: &str = r#"version = 1
 [[policy]]
@@ -32,8 +32,7 @@ side_effects = "allow"
 const EXCEPTED: &str = "mirror0";
 
 pub fn add(trials: &mut Trials) {
-    type Test = fn(&Stage<'_>) -> Result<()>;
-    let tests: [(&str, Test); 8] = [
+    let tests: [(&str, Body); 8] = [
         (
             "siocsifflags_on_an_excepted_name_passes",
             flag_on_name_passes,

@@ -7,14 +7,14 @@ use anyhow::{Result, ensure};
 use super::VICTIM;
 use crate::attack::packet::{MREQ_LEN, add_membership, join, packet_socket};
 use crate::attack::{Membership, index_of};
-use crate::rig::{Attack, Expected, Stage, Trials, USUAL_POLICY, Watch, make};
+use crate::rig::{Attack, Expected, Stage, Trials, USUAL_POLICY, Watch, errno_of, make};
 
 const PAGE_SIZE: usize = 4096;
 
 const JOINED: Expected = Expected {
     operation: "promiscuous.membership",
-    via: "setsockopt",
-    interface: None,
+    via: "PACKET_ADD_MEMBERSHIP",
+    interface: Some(VICTIM),
 };
 
 pub fn add(trials: &mut Trials) {
@@ -64,6 +64,15 @@ pub fn add(trials: &mut Trials) {
         let name = format!("packet_add_membership_{name}_passes");
         trials.guarded(USUAL_POLICY, &name, move |stage| passes(stage, membership));
     }
+    for (membership, name) in [
+        (Membership::Promiscuous, "promisc"),
+        (Membership::Multicast, "multicast"),
+    ] {
+        let name = format!("packet_add_membership_{name}_on_a_socket_from_outside_is_refused");
+        trials.guarded(USUAL_POLICY, &name, move |stage| {
+            on_an_inherited_socket_is_refused(stage, membership)
+        });
+    }
     trials.guarded(
         USUAL_POLICY,
         "packet_add_membership_unicast_with_filter_passes",
@@ -82,16 +91,40 @@ fn passes(stage: &Stage<'_>, membership: Membership) -> Result<()> {
     watch.saw_no_event()
 }
 
-/// A vlan hands the address down to the device below, which is a dummy and
-/// would rise: so the vlan stands on a vlan.
+/// A bond filters unicast addresses.
 fn unicast_on_a_filtering_device_passes(stage: &Stage<'_>) -> Result<()> {
+    const BOND: &str = "filter0";
     let container = stage.guarded()?;
-    container.set_up(|| make::down("team0", "bond"))?;
-    container.set_up(|| make::up("team0"))?;
+    container.set_up(|| {
+        make::down(BOND, "bond")?;
+        make::up(BOND)
+    })?;
     let watch = Watch::begin(stage)?;
-    let joined = container.attempt_and_hold(|| join(index_of("team0")?, Membership::Unicast))?;
+    let joined = container.attempt_and_hold(|| join(index_of(BOND)?, Membership::Unicast))?;
     joined.result?;
-    ensure!(container.device("team0")?.promiscuity == 0);
+    ensure!(container.device(BOND)?.promiscuity == 0);
     watch.saw_no_rise()?;
     watch.saw_no_event()
+}
+
+/// On a socket that was made elsewhere it cannot be known what is asked for, so
+/// every membership is refused.
+fn on_an_inherited_socket_is_refused(stage: &Stage<'_>, membership: Membership) -> Result<()> {
+    let container = stage.guarded()?;
+    container.set_up(|| make::dummy(VICTIM))?;
+    let watch = Watch::begin(stage)?;
+    let joined = container.attempt_with_inherited(packet_socket, move |socket| {
+        add_membership(socket.as_fd(), index_of(VICTIM)?, membership, MREQ_LEN)?;
+        Ok(socket)
+    })?;
+    let events = watch.events()?;
+    let errno = errno_of(&joined.result);
+    ensure!(errno == libc::EPERM, "errno {errno}; {events:#?}");
+    ensure!(container.device(VICTIM)?.promiscuity == 0);
+    watch.saw_no_rise()?;
+    let expected = Expected {
+        interface: None,
+        ..JOINED
+    };
+    expected.check(&events)
 }

@@ -18,7 +18,7 @@ mod twin;
 mod watch;
 mod witness;
 
-pub use agent::{Agent, AgentRun, new_directory};
+pub use agent::{Agent, AgentRun, PROGRAM, new_directory};
 pub use caps::Capabilities;
 pub use cgroup::{Cgroup, Entrance};
 pub use child::Answer;
@@ -26,7 +26,7 @@ pub use container::{Container, Running};
 pub use device::DeviceState;
 pub use event::{Event, Interface, Process, Promiscuity};
 pub use need::is_missing;
-pub use stage::{Stage, Trials, WITHOUT_AGENT, finish};
+pub use stage::{Body, Stage, Trials, WITHOUT_AGENT, finish};
 pub use twin::{Attack, Expected};
 pub use watch::Watch;
 pub use witness::Witness;

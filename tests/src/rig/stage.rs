@@ -24,6 +24,9 @@ struct Shared {
     witness: Option<Witness>,
 }
 
+/// What a test does.
+pub type Body = fn(&Stage<'_>) -> Result<()>;
+
 /// What a test is given.
 #[derive(Debug)]
 pub struct Stage<'a> {

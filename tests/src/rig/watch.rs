@@ -41,22 +41,27 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
+    /// The rises that the witness saw; none without a witness.
+    pub fn rises(&self) -> Result<Vec<Event>> {
+        let Some((witness, mark)) = self.witness else {
+            return Ok(Vec::new());
+        };
+        witness.rises_since(mark)
+    }
+
     /// Fails if the witness saw any rise.
     pub fn saw_no_rise(&self) -> Result<()> {
-        let Some((witness, mark)) = self.witness else {
-            return Ok(());
-        };
-        let rises = witness.rises_since(mark)?;
+        let rises = self.rises()?;
         ensure!(rises.is_empty(), "the witness saw {rises:#?}");
         Ok(())
     }
 
     /// Fails if the witness, where there is one, saw no rise of this device.
     pub fn saw_rise_of(&self, device: &str) -> Result<()> {
-        let Some((witness, mark)) = self.witness else {
+        if self.witness.is_none() {
             return Ok(());
-        };
-        let rises = witness.rises_since(mark)?;
+        }
+        let rises = self.rises()?;
         let seen = rises.iter().any(|rise| rise.is_about(device));
         ensure!(seen, "the witness saw no rise of {device}, only {rises:#?}");
         Ok(())

@@ -1,0 +1,18 @@
+//! Promise 4: what the policy allows has the same result as without the agent.
+
+mod everyday;
+mod netlink;
+mod routes;
+
+use libtest_mimic::Trial;
+
+use crate::rig::Trials;
+
+/// All tests of this promise.
+pub fn trials() -> Vec<Trial> {
+    let mut trials = Trials::new("promise4");
+    everyday::add(&mut trials);
+    netlink::add(&mut trials);
+    routes::add(&mut trials);
+    trials.finish()
+}

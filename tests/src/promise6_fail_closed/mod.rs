@@ -1,0 +1,19 @@
+//! Promise 6: fail closed, loudly. What the agent says to bad input, and how
+//! it ends.
+
+mod policies;
+mod refusals;
+mod signals;
+
+use libtest_mimic::Trial;
+
+use crate::rig::Trials;
+
+/// All tests of this promise.
+pub fn trials() -> Vec<Trial> {
+    let mut trials = Trials::new("promise6");
+    policies::add(&mut trials);
+    refusals::add(&mut trials);
+    signals::add(&mut trials);
+    trials.finish()
+}
