@@ -9,7 +9,7 @@ mod sources;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -20,6 +20,9 @@ pub use sources::Mirror;
 
 /// An index older than this is fetched again.
 const INDEX_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// After a mirror failed to answer it is not asked again for so long.
+const PAUSE: Duration = Duration::from_secs(10 * 60);
 
 /// How long apt waits for a mirror that does not answer.
 const TIMEOUT: &str = "Acquire::http::Timeout \"20\";\nAcquire::Retries \"1\";\n";
@@ -50,33 +53,29 @@ impl Suite {
         self.directory.join("updated")
     }
 
-    /// Whether the index was fetched within the last day.
-    fn is_fresh(&self) -> bool {
-        let age = fs::metadata(self.stamp())
-            .and_then(|stamp| stamp.modified())
-            .ok();
-        age.and_then(|time| time.elapsed().ok())
-            .is_some_and(|age| age < INDEX_LIFETIME)
-    }
-
     /// Whether a file was made from the index as it is, and that is fresh.
     pub fn is_newer_than_index(&self, made: &Path) -> bool {
-        let time = |path: &Path| fs::metadata(path).and_then(|file| file.modified()).ok();
-        self.is_fresh() && time(made) >= time(&self.stamp())
+        let is_fresh = is_younger(&self.stamp(), INDEX_LIFETIME);
+        is_fresh && modified(made) >= modified(&self.stamp())
     }
 
     /// Fetches the index unless it is fresh.
     pub fn update_if_old(&self) -> Result<()> {
-        if self.is_fresh() {
+        if is_younger(&self.stamp(), INDEX_LIFETIME) {
             return Ok(());
         }
-        progress::step(format!(
-            "fetching the package index of Debian {}",
-            self.name
-        ));
+        let unreachable = self.directory.join("unreachable");
+        if is_younger(&unreachable, PAUSE) {
+            bail!("the mirror did not answer a few minutes ago; offline?");
+        }
+        progress::step(format!("fetching the index of Debian {}", self.name));
         self.configure()?;
-        command::quiet(self.apt("apt-get").args(["update", "-q", "--error-on=any"]))
-            .with_context(|| format!("fetch the package index of {}", self.name))?;
+        let mut update = self.apt("apt-get");
+        update.args(["update", "-q", "--error-on=any"]);
+        if let Err(error) = command::quiet(&mut update) {
+            write_whole(&unreachable, "")?;
+            return Err(error.context(format!("fetch the package index of {}", self.name)));
+        }
         write_whole(&self.stamp(), "")
     }
 
@@ -138,6 +137,15 @@ impl Suite {
         };
         write_whole(&self.directory.join("apt.conf"), configuration(directory))
     }
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).and_then(|file| file.modified()).ok()
+}
+
+fn is_younger(path: &Path, age: Duration) -> bool {
+    let elapsed = modified(path).and_then(|time| time.elapsed().ok());
+    elapsed.is_some_and(|elapsed| elapsed < age)
 }
 
 /// The machine's own settings, turned to the private directories.

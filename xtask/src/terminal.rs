@@ -48,7 +48,7 @@ pub fn guest_environment() -> Vec<(String, String)> {
     [
         ("PATH", "/bin".to_owned()),
         ("HOME", "/root".to_owned()),
-        ("LC_ALL", "C.UTF-8".to_owned()),
+        ("LC_ALL", "C".to_owned()),
         ("TERM", kind.unwrap_or_else(|| "dumb".to_owned())),
         ("COLUMNS", width().to_string()),
         ("RUST_BACKTRACE", "1".to_owned()),

@@ -23,6 +23,9 @@ const BOOTS: u32 = 3;
 /// How many console logs of earlier runs are kept.
 const LOGS_KEPT: usize = 20;
 
+/// No boot needs its file system for longer.
+const DRAFT_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
 /// How a run in the guest ended.
 #[derive(Debug)]
 pub struct Outcome {
@@ -156,7 +159,7 @@ impl Guest<'_> {
         let directory = build::target_directory().join("vm");
         fs::create_dir_all(&directory)
             .with_context(|| format!("create {}", directory.display()))?;
-        drop_old_logs(&directory);
+        drop_old_files(&directory);
         let initramfs = tempfile::NamedTempFile::new_in(&directory).context("make a file")?;
         initramfs::write(
             self.cache,
@@ -221,14 +224,17 @@ fn boot_until_ready(machine: &Machine<'_>, output: &mut dyn FnMut(&[u8])) -> Res
     )
 }
 
-fn drop_old_logs(directory: &Path) {
+/// Drops the oldest logs, and what interrupted runs have left.
+fn drop_old_files(directory: &Path) {
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let age = |path: &PathBuf| fs::metadata(path).ok()?.modified().ok()?.elapsed().ok();
     let is_log = |path: &PathBuf| path.extension().is_some_and(|end| end == "console");
-    let mut logs: Vec<_> = entries.map(|entry| entry.path()).filter(is_log).collect();
-    logs.sort_by_key(|path| fs::metadata(path).and_then(|data| data.modified()).ok());
-    let too_many = logs.len().saturating_sub(LOGS_KEPT);
-    for log in logs.drain(..too_many) {
+    let (mut logs, mut drafts): (Vec<_>, Vec<_>) =
+        entries.map(|entry| entry.path()).partition(is_log);
+    logs.sort_by_key(age);
+    drafts.retain(|path| age(path) > Some(DRAFT_LIFETIME));
+    for path in logs.iter().skip(LOGS_KEPT).chain(&drafts) {
         // Another run may have dropped it first.
-        let _ = fs::remove_file(log);
+        let _ = fs::remove_file(path);
     }
 }
