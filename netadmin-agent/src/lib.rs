@@ -1,14 +1,18 @@
 //! The agent: reads the policy, enforces it and reports.
 //!
 //! Its rooms know little of each other: [`policy`] (the file, checked and
-//! compiled), [`events`] (what the programs tell, as JSON), [`doctor`] (what
-//! this machine can do), [`check`], and [`run`], which brings them together.
+//! compiled), [`kernel`] (the programs, loaded and attached), [`cgroups`] (who is
+//! guarded), [`events`] (what the programs tell, as JSON), [`doctor`] (what this
+//! machine can do), [`check`], and [`run`], which brings them together.
 
+pub mod cgroups;
 pub mod check;
 pub mod cli;
 pub mod doctor;
 pub mod events;
 pub mod exit;
+pub mod kernel;
 pub mod output;
 pub mod policy;
+pub mod records;
 pub mod run;

@@ -1,17 +1,293 @@
 //! Enforcing a policy, and watching for rises.
 
-use anyhow::bail;
+use std::time::Duration;
 
-use crate::cli::RunOptions;
-use crate::exit::Exit;
+use anyhow::Context as _;
+use aya::maps::{MapData, RingBuf};
+use netadmin_common::policy::OPTION_VALUES;
+use netadmin_common::{EventKind, EventRecord};
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cgroups::{GuardError, Guards, Tree, mount_point};
+use crate::cli::{EventsTo, RunOptions};
+use crate::doctor;
+use crate::events::{Clock, Context, Event, Sink, Written, decode, node_name};
+use crate::exit::{CannotEnforce, Exit};
+use crate::kernel::{KernelError, Programs, program_log};
+use crate::output;
+use crate::policy::{self, PolicySet};
+use crate::records::Record;
 
 /// Enforces the policy until it is told to stop.
 pub fn run(options: &RunOptions) -> anyhow::Result<Exit> {
-    crate::policy::load(&options.policy)?;
-    bail!("enforcement is not built in yet")
+    let loaded = policy::load(&options.policy)?;
+    output::show_report(&loaded.warnings);
+    doctor::require()?;
+    let sink = Sink::open(&options.events)?;
+    runtime()?.block_on(async {
+        let mut agent = Agent::start(loaded.set, sink, options.log_programs)?;
+        agent.announce();
+        agent.serve().await
+    })
 }
 
 /// Prints each rise of any device's promiscuity.
 pub fn witness() -> anyhow::Result<Exit> {
-    bail!("the witness is not built in yet")
+    doctor::require()?;
+    let sink = Sink::open(&EventsTo::Stdout)?;
+    runtime()?.block_on(async {
+        let mut programs = Programs::load(false).map_err(cannot_enforce)?;
+        programs.witness().map_err(cannot_enforce)?;
+        let events = register(programs.take_events()?)?;
+        let tree = Tree::open(mount_point()?)?;
+        let guards = Guards::new(tree, programs.take_guards()?, PolicySet::default());
+        output::complain("netadmin-agent: watching\n");
+        Agent::new(programs, guards, events, None, sink)?
+            .serve()
+            .await
+    })
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .context("cannot start the event loop")
+}
+
+/// What the kernel refuses to load, this node cannot enforce.
+fn cannot_enforce(error: KernelError) -> anyhow::Error {
+    let unable = CannotEnforce(error.to_string());
+    anyhow::Error::from(error).context(unable)
+}
+
+type Buffer = AsyncFd<RingBuf<MapData>>;
+
+struct Agent {
+    programs: Programs,
+    guards: Guards,
+    events: Buffer,
+    cgroup_events: Option<Buffer>,
+    sink: Sink,
+    node_name: String,
+    seq: u64,
+}
+
+impl Agent {
+    fn new(
+        programs: Programs,
+        guards: Guards,
+        events: Buffer,
+        cgroup_events: Option<Buffer>,
+        sink: Sink,
+    ) -> anyhow::Result<Self> {
+        let node_name = node_name();
+        Ok(Self {
+            programs,
+            guards,
+            events,
+            cgroup_events,
+            sink,
+            node_name,
+            seq: 0,
+        })
+    }
+
+    /// In this order: policies, the eyes on new cgroups, the cgroups that are
+    /// there, and only then what refuses.
+    fn start(policies: PolicySet, sink: Sink, log: bool) -> anyhow::Result<Self> {
+        let mut programs = Programs::load(log).map_err(cannot_enforce)?;
+        if log {
+            program_log::start(programs.ebpf_mut())?;
+        }
+        publish(&policies, &mut programs)?;
+        if policies.needs_value_program() {
+            programs.load_value_program().map_err(cannot_enforce)?;
+        }
+        programs.watch_cgroups().map_err(cannot_enforce)?;
+        let tree = Tree::open(mount_point()?)?;
+        let mut guards = Guards::new(tree, programs.take_guards()?, policies);
+        guards.scan(&mut programs)?;
+        programs.enforce().map_err(cannot_enforce)?;
+        let events = register(programs.take_events()?)?;
+        let cgroup_events = register(programs.take_cgroup_events()?)?;
+        Self::new(programs, guards, events, Some(cgroup_events), sink)
+    }
+
+    fn announce(&self) {
+        for name in self.guards.idle_policies() {
+            output::complain(&format!(
+                "netadmin-agent: warning: policy `{name}` matches no cgroup yet; \
+                 it applies to cgroups that appear later\n"
+            ));
+        }
+        output::complain(&format!(
+            "netadmin-agent: in force: policies: {}, guarded cgroups: {}\n",
+            self.guards.policies().policies.len(),
+            self.guards.count(),
+        ));
+    }
+
+    async fn serve(&mut self) -> anyhow::Result<Exit> {
+        let mut stop = [
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::interrupt())?,
+        ];
+        let mut hangup = signal(SignalKind::hangup())?;
+        loop {
+            let wake = self.wait(&mut stop, &mut hangup).await?;
+            let open = self.drain_events()?;
+            self.drain_cgroup_events();
+            match wake {
+                Wake::Work if open => {}
+                Wake::Hangup => self.rotate(),
+                Wake::Work | Wake::Stop => return self.stop(),
+            }
+        }
+    }
+
+    async fn wait(&self, stop: &mut [Signal; 2], hangup: &mut Signal) -> anyhow::Result<Wake> {
+        let [terminate, interrupt] = stop;
+        tokio::select! {
+            _ = terminate.recv() => Ok(Wake::Stop),
+            _ = interrupt.recv() => Ok(Wake::Stop),
+            _ = hangup.recv() => Ok(Wake::Hangup),
+            ready = self.events.readable() => {
+                ready.context("cannot wait for events")?.clear_ready();
+                Ok(Wake::Work)
+            }
+            () = readable(self.cgroup_events.as_ref()) => Ok(Wake::Work),
+        }
+    }
+
+    /// Writes what is there. False when nobody reads any more.
+    fn drain_events(&mut self) -> anyhow::Result<bool> {
+        let clock = Clock::now().context("cannot read the clocks")?;
+        loop {
+            let decoded = match self.events.get_mut().next() {
+                Some(item) => decode(&item),
+                None => return Ok(true),
+            };
+            match decoded {
+                Ok((kind, record)) => {
+                    if !self.tell(kind, &record, &clock) {
+                        return Ok(false);
+                    }
+                }
+                Err(error) => output::complain(&format!("netadmin-agent: error: {error}\n")),
+            }
+        }
+    }
+
+    fn tell(&mut self, kind: EventKind, record: &EventRecord, clock: &Clock) -> bool {
+        let cgroup = self.guards.path(record.cgroup);
+        let context = Context {
+            seq: self.seq,
+            node_name: &self.node_name,
+            clock,
+            policies: self.guards.policies(),
+            cgroup: cgroup.as_deref(),
+        };
+        let Some(event) = Event::new(kind, record, &context) else {
+            return true;
+        };
+        self.seq += 1;
+        match self.sink.write(&event.to_line()) {
+            Written::Whole | Written::Lost(None) => true,
+            Written::Lost(Some(error)) => {
+                output::complain(&format!("netadmin-agent: error: {error}\n"));
+                true
+            }
+            Written::Closed => false,
+        }
+    }
+
+    fn drain_cgroup_events(&mut self) {
+        let Some(buffer) = &mut self.cgroup_events else {
+            return;
+        };
+        let mut records = Vec::new();
+        while let Some(item) = buffer.get_mut().next() {
+            records.extend(decode(&item));
+        }
+        for (kind, record) in records {
+            let outcome = self.follow(kind, &record);
+            if let Err(error) = outcome {
+                output::complain(&format!("netadmin-agent: error: {error}\n"));
+            }
+        }
+    }
+
+    fn follow(&mut self, kind: EventKind, record: &EventRecord) -> Result<(), GuardError> {
+        match kind {
+            EventKind::CgroupMade => self.guards.made(record.cgroup, &mut self.programs),
+            EventKind::CgroupGone => {
+                self.guards.gone(record.cgroup);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// For log rotation. The policy is read at the start only.
+    fn rotate(&mut self) {
+        match self.sink.reopen() {
+            Ok(()) => output::complain(
+                "netadmin-agent: SIGHUP: event file reopened; \
+                 to apply a changed policy, restart the agent\n",
+            ),
+            Err(error) => output::complain(&format!("netadmin-agent: error: {error}\n")),
+        }
+    }
+
+    fn stop(&mut self) -> anyhow::Result<Exit> {
+        self.drain_events()?;
+        output::complain("netadmin-agent: stopped: nothing is enforced any more\n");
+        Ok(Exit::Success)
+    }
+}
+
+/// Lets the event loop wait for a buffer.
+fn register(buffer: RingBuf<MapData>) -> anyhow::Result<Buffer> {
+    // SAFETY: the buffer owns its descriptor, and keeps it open until dropped.
+    unsafe { AsyncFd::register(buffer) }.context("cannot wait for the programs' events")
+}
+
+enum Wake {
+    Work,
+    Hangup,
+    Stop,
+}
+
+async fn readable(buffer: Option<&Buffer>) {
+    match buffer {
+        Some(buffer) => {
+            if let Ok(mut ready) = buffer.readable().await {
+                ready.clear_ready();
+            } else {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes the policies into their map.
+fn publish(policies: &PolicySet, programs: &mut Programs) -> anyhow::Result<()> {
+    let mut by_value = 0;
+    let mut map = programs.policies()?;
+    for (index, policy) in policies.policies.iter().enumerate() {
+        let index = u32::try_from(index).context("too many policies")?;
+        map.set(index, Record(policy.record), 0)
+            .with_context(|| format!("policy `{}`: at most 512 policies fit", policy.name))?;
+        for (option, rule) in policy.record.options.iter().enumerate() {
+            by_value |= u32::from(rule.rule == OPTION_VALUES) << option;
+        }
+    }
+    programs
+        .value_rules()?
+        .set(0, by_value, 0)
+        .context("cannot set the options with value rules")
 }

@@ -1,5 +1,7 @@
 //! What the programs know of a network device.
 
+use crate::text::Text;
+
 /// Longest interface name with its terminating zero, in bytes (linux/if.h).
 pub const IFNAMSIZ: usize = 16;
 /// The device receives all packets (linux/if.h).
@@ -26,11 +28,11 @@ pub struct Device {
     pub stacked: u32,
     /// Explicit padding, always zero.
     pub reserved: u32,
-    /// `name`, zero-terminated.
-    pub name: [u8; IFNAMSIZ],
-    /// `rtnl_link_ops->kind` (such as `bridge`), zero-padded, cut at 16 bytes;
-    /// empty for devices that no link type made.
-    pub kind: [u8; IFNAMSIZ],
+    /// `name`.
+    pub name: Text,
+    /// `rtnl_link_ops->kind` (such as `bridge`), cut at 15 bytes; empty for
+    /// devices that no link type made.
+    pub kind: Text,
 }
 
 const _: () = assert!(size_of::<Device>() == 24 + 2 * IFNAMSIZ);
@@ -41,21 +43,29 @@ impl Device {
     pub fn keeps_promiscuous(&self) -> bool {
         self.gflags & IFF_PROMISC != 0
     }
+
+    /// Whether one more unicast address leaves its promiscuity alone
+    /// (`__dev_set_rx_mode`). Not so for a device that is not known.
+    #[inline(always)]
+    pub fn filters_unicast(&self) -> bool {
+        self.index != 0 && self.priv_flags & IFF_UNICAST_FLT != 0
+    }
 }
 
-/// Whether `text` (zero-padded) is exactly `word`.
-#[inline(always)]
-pub fn is(text: &[u8; IFNAMSIZ], word: &[u8]) -> bool {
-    let mut index = 0;
-    while index < IFNAMSIZ {
-        let expected = if index < word.len() { word[index] } else { 0 };
-        if text[index] != expected {
-            return false;
-        }
-        if expected == 0 {
-            return true;
-        }
-        index += 1;
-    }
-    word.len() == IFNAMSIZ
+/// The link kinds that the programs know (`rtnl_link_ops->kind`).
+pub mod kind {
+    use super::Text;
+
+    /// drivers/net/bonding.
+    pub const BOND: Text = Text::new(b"bond");
+    /// net/bridge.
+    pub const BRIDGE: Text = Text::new(b"bridge");
+    /// drivers/net/macvlan.c.
+    pub const MACVLAN: Text = Text::new(b"macvlan");
+    /// drivers/net/macvtap.c.
+    pub const MACVTAP: Text = Text::new(b"macvtap");
+    /// drivers/net/team.
+    pub const TEAM: Text = Text::new(b"team");
+    /// drivers/net/vrf.c.
+    pub const VRF: Text = Text::new(b"vrf");
 }

@@ -7,6 +7,7 @@
 
 #![no_std]
 
+pub mod call;
 pub mod decide;
 pub mod device;
 pub mod event;
@@ -14,6 +15,7 @@ pub mod guard;
 pub mod netlink;
 pub mod operation;
 pub mod policy;
+pub mod text;
 pub mod value;
 
 pub use decide::{Rule, Verdict, decide};
@@ -22,6 +24,7 @@ pub use event::{EventKind, EventRecord};
 pub use guard::{GuardRecord, Origin};
 pub use operation::{Operation, OperationKind, SocketOption, Value, Via};
 pub use policy::{Exception, PolicyRecord};
+pub use text::Text;
 pub use value::{Range, ValueSet};
 
 /// Version of every record that crosses the border to the kernel or is pinned.

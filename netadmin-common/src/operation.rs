@@ -194,6 +194,8 @@ vias! {
     BondEnslave = 8, "SIOCBONDENSLAVE";
     /// A write to an interface's file in sysfs.
     Sysfs = 9, "sysfs";
+    /// `setsockopt(PACKET_ADD_MEMBERSHIP)`, its arguments seen.
+    AddMembership = 11, "PACKET_ADD_MEMBERSHIP";
     /// An rtnetlink message of any other type.
     Rtnetlink = 10, "rtnetlink";
 }

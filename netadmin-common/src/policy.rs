@@ -1,7 +1,8 @@
 //! The compiled policy: one fixed-size record, whatever the number of rules.
 
-use crate::device::{Device, IFNAMSIZ, is};
+use crate::device::{Device, IFNAMSIZ};
 use crate::operation::SOCKET_OPTIONS;
+use crate::text::Text;
 use crate::value::ValueSet;
 
 /// How many interface exceptions one policy holds.
@@ -34,48 +35,63 @@ pub const EXCEPTION_KIND: u32 = 3;
 pub struct Exception {
     /// One of the `EXCEPTION_*` constants; 0 for an unused entry.
     pub by: u32,
-    /// Length of `text` in bytes, 1 to 15.
-    pub len: u32,
-    /// The name, its beginning, or the kind, zero-padded.
-    pub text: [u8; IFNAMSIZ],
+    /// Explicit padding, always zero.
+    pub reserved: u32,
+    /// The name, its beginning, or the kind.
+    pub text: Text,
+    /// Ones in the bytes that must be equal.
+    pub mask: Text,
 }
 
 impl Exception {
+    /// The exception of the one device of this name.
+    pub fn name(name: &str) -> Self {
+        Self {
+            by: EXCEPTION_NAME,
+            text: Text::new(name.as_bytes()),
+            mask: ALL,
+            reserved: 0,
+        }
+    }
+
+    /// The exception of all devices whose name begins so.
+    pub fn prefix(prefix: &str) -> Self {
+        let text = Text::new(prefix.as_bytes());
+        Self {
+            by: EXCEPTION_PREFIX,
+            text,
+            mask: ALL.first(prefix.len() as u32),
+            reserved: 0,
+        }
+    }
+
+    /// The exception of all devices of this link kind.
+    pub fn kind(kind: &str) -> Self {
+        Self {
+            by: EXCEPTION_KIND,
+            text: Text::new(kind.as_bytes()),
+            mask: ALL,
+            reserved: 0,
+        }
+    }
+
     #[inline(always)]
     fn matches(&self, device: &Device) -> bool {
-        match self.by {
-            EXCEPTION_KIND => device.kind == self.text,
-            _ => self.matches_name(&device.name),
-        }
+        let subject = if self.by == EXCEPTION_KIND {
+            &device.kind
+        } else {
+            &device.name
+        };
+        subject.equals_under(&self.text, &self.mask)
     }
 
     #[inline(always)]
-    fn matches_name(&self, name: &[u8; IFNAMSIZ]) -> bool {
-        match self.by {
-            EXCEPTION_NAME => {
-                let len = self.len as usize;
-                len < IFNAMSIZ && is(name, &self.text) && self.begins(name)
-            }
-            EXCEPTION_PREFIX => self.begins(name),
-            _ => false,
-        }
-    }
-
-    #[inline(always)]
-    fn begins(&self, name: &[u8; IFNAMSIZ]) -> bool {
-        let mut index = 0;
-        while index < IFNAMSIZ {
-            if index as u32 >= self.len {
-                return true;
-            }
-            if name[index] != self.text[index] {
-                return false;
-            }
-            index += 1;
-        }
-        true
+    fn matches_name(&self, name: &Text) -> bool {
+        self.by != EXCEPTION_KIND && name.equals_under(&self.text, &self.mask)
     }
 }
+
+const ALL: Text = Text::new(&[0xff; IFNAMSIZ]);
 
 /// The section `[policy.promiscuous]`.
 #[repr(C)]
@@ -125,8 +141,8 @@ pub struct PolicyRecord {
     pub options: [OptionRecord; SOCKET_OPTIONS],
 }
 
-const _: () = assert!(size_of::<Exception>() == 24);
-const _: () = assert!(size_of::<PromiscuousRecord>() == 8 + 24 * MAX_EXCEPTIONS);
+const _: () = assert!(size_of::<Exception>() == 40);
+const _: () = assert!(size_of::<PromiscuousRecord>() == 8 + 40 * MAX_EXCEPTIONS);
 const _: () = assert!(size_of::<OptionRecord>() == 8 + size_of::<ValueSet>());
 const _: () = assert!(
     size_of::<PolicyRecord>()
@@ -143,8 +159,9 @@ impl PolicyRecord {
             len: 0,
             exceptions: [Exception {
                 by: 0,
-                len: 0,
-                text: [0; IFNAMSIZ],
+                reserved: 0,
+                text: Text::EMPTY,
+                mask: Text::EMPTY,
             }; MAX_EXCEPTIONS],
         },
         options: [OptionRecord {
@@ -173,7 +190,7 @@ impl PolicyRecord {
 
     /// Whether a device of this name would be excepted by its name alone.
     #[inline(always)]
-    pub fn excepts_name(&self, name: &[u8; IFNAMSIZ]) -> bool {
+    pub fn excepts_name(&self, name: &Text) -> bool {
         let mut index = 0;
         while index < MAX_EXCEPTIONS {
             if index as u32 >= self.promiscuous.len {

@@ -9,7 +9,8 @@ mod root;
 pub use finding::{Finding, State};
 pub use root::Root;
 
-use crate::exit::Exit;
+use crate::exit::{CannotEnforce, Exit};
+use crate::kernel::probe_lsm_load;
 use crate::output;
 
 /// Prints what this machine can do. Succeeds if it can enforce.
@@ -20,10 +21,25 @@ pub fn doctor() -> anyhow::Result<Exit> {
     Ok(exit(&findings))
 }
 
-/// HOOK: asks the kernel to load a minimal BPF LSM program. `None` as long as
-/// nobody asks; to be `Some(crate::kernel::probe_lsm_load())`.
+/// Whether this machine can enforce, as far as can be told without loading a
+/// program. The error names what is missing, and the remedy.
+pub fn require() -> Result<(), CannotEnforce> {
+    let findings = checks::all(&Root::of_this_machine());
+    let missing: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.state == State::Fail)
+        .map(ToString::to_string)
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(CannotEnforce(missing.join("; ")))
+    }
+}
+
+/// Asks the kernel to load one of our LSM programs.
 fn probe_load() -> Option<Result<(), String>> {
-    None
+    Some(probe_lsm_load())
 }
 
 fn exit(findings: &[Finding]) -> Exit {

@@ -1,0 +1,157 @@
+//! The cgroup v2 file system: paths and ids.
+
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// `FILEID_KERNFS` (include/linux/exportfs.h): a handle that is the node's id.
+const FILEID_KERNFS: i32 = 0xfe;
+
+/// Why the cgroups cannot be seen.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// There is no cgroup v2 here.
+    #[error("no cgroup2 file system is mounted: mount one at /sys/fs/cgroup")]
+    NotMounted,
+    /// Its root cannot be opened.
+    #[error("cannot open the cgroup2 file system at {path}: {error}")]
+    Open {
+        /// Where it is mounted.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+}
+
+/// The mounted cgroup v2 hierarchy.
+pub struct Tree {
+    mount: PathBuf,
+    root: File,
+}
+
+/// `struct file_handle` with an id in it.
+#[repr(C)]
+struct Handle {
+    bytes: u32,
+    kind: i32,
+    id: u64,
+}
+
+impl Tree {
+    /// The hierarchy mounted at `mount`.
+    pub fn open(mount: PathBuf) -> Result<Self, TreeError> {
+        match File::open(&mount) {
+            Ok(root) => Ok(Self { mount, root }),
+            Err(error) => Err(TreeError::Open { path: mount, error }),
+        }
+    }
+
+    /// The folder of the cgroup at `path`.
+    pub fn folder(&self, path: &str) -> PathBuf {
+        self.mount.join(path.trim_start_matches('/'))
+    }
+
+    /// The id of the cgroup at `path`: on 64-bit kernels the number of its
+    /// folder (`cgroup_ino`).
+    pub fn id(&self, path: &str) -> io::Result<u64> {
+        fs::metadata(self.folder(path)).map(|metadata| metadata.ino())
+    }
+
+    /// The path of the cgroup with this id; an error if it is gone.
+    pub fn path(&self, id: u64) -> io::Result<String> {
+        let handle = Handle {
+            bytes: 8,
+            kind: FILEID_KERNFS,
+            id,
+        };
+        // SAFETY: `handle` is a file_handle whose length says 8 bytes, which
+        // are there; the descriptor is open.
+        let fd = unsafe {
+            libc::open_by_handle_at(
+                self.root.as_raw_fd(),
+                (&raw const handle).cast_mut().cast(),
+                libc::O_PATH | libc::O_CLOEXEC,
+            )
+        };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call has just opened it for us.
+        let folder = unsafe { OwnedFd::from_raw_fd(fd) };
+        let target = fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd()))?;
+        let below = target
+            .strip_prefix(&self.mount)
+            .map_err(|_| io::ErrorKind::NotFound)?;
+        Ok(format!("/{}", below.to_string_lossy()))
+    }
+
+    /// The paths of the cgroups right below the one at `path`.
+    pub fn children(&self, path: &str) -> io::Result<Vec<String>> {
+        let mut children = Vec::new();
+        for entry in fs::read_dir(self.folder(path))? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                children.push(join(path, &entry.file_name().to_string_lossy()));
+            }
+        }
+        children.sort_unstable();
+        Ok(children)
+    }
+}
+
+fn join(path: &str, name: &str) -> String {
+    format!("{}/{name}", path.trim_end_matches('/'))
+}
+
+/// The path of the cgroup that the one at `path` lies in; `None` for the root.
+pub fn parent(path: &str) -> Option<&str> {
+    let (parent, name) = path.rsplit_once('/')?;
+    match (parent, name) {
+        (_, "") => None,
+        ("", _) => Some("/"),
+        _ => Some(parent),
+    }
+}
+
+/// Whether `path` is the root of a cgroup2 file system (by its magic number).
+pub fn is_cgroup2(path: &Path) -> bool {
+    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
+        return false;
+    };
+    // SAFETY: any bytes are a statfs.
+    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: a terminated path, and room for the answer.
+    let status = unsafe { libc::statfs(path.as_ptr(), &raw mut found) };
+    status == 0 && found.f_type == libc::CGROUP2_SUPER_MAGIC
+}
+
+/// Where cgroup2 is mounted: alone, or beside v1 hierarchies (hybrid).
+pub fn mount_point() -> Result<PathBuf, TreeError> {
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+        .into_iter()
+        .map(PathBuf::from)
+        .find(|path| is_cgroup2(path))
+        .ok_or(TreeError::NotMounted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parents_end_at_the_root() {
+        assert_eq!(parent("/a/b"), Some("/a"));
+        assert_eq!(parent("/a"), Some("/"));
+        assert_eq!(parent("/"), None);
+    }
+
+    #[test]
+    fn children_of_the_root_have_one_slash() {
+        assert_eq!(join("/", "a"), "/a");
+        assert_eq!(join("/a", "b"), "/a/b");
+    }
+}

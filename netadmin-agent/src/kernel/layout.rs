@@ -1,0 +1,162 @@
+//! Where the running kernel keeps the fields that the programs read, from its
+//! BTF. The programs get each offset as a read-only global of the same name
+//! (`netadmin-ebpf/src/kernel/layout.rs`).
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use btfparse::{Offset, Readable, TypeInformation};
+
+/// The kernel's own type information.
+pub const VMLINUX_BTF: &str = "/sys/kernel/btf/vmlinux";
+
+/// Global, struct, and path of the field within it.
+const FIELDS: &[(&str, &str, &str)] = &[
+    ("CGROUP_KN", "cgroup", "kn"),
+    ("CGROUP_PARENT_CSS", "cgroup", "self.parent"),
+    ("CGROUP_ROOT", "cgroup", "root"),
+    ("CGROUP_ROOT_HIERARCHY_ID", "cgroup_root", "hierarchy_id"),
+    ("CSS_CGROUP", "cgroup_subsys_state", "cgroup"),
+    ("KERNFS_NODE_ID", "kernfs_node", "id"),
+    ("NETDEV_ADJACENT_DEV", "netdev_adjacent", "dev"),
+    ("NETDEV_ADJACENT_LIST", "netdev_adjacent", "list"),
+    ("NET_DEVICE_FLAGS", "net_device", "flags"),
+    ("NET_DEVICE_GFLAGS", "net_device", "gflags"),
+    ("NET_DEVICE_IFINDEX", "net_device", "ifindex"),
+    ("NET_DEVICE_INDEX_HLIST", "net_device", "index_hlist"),
+    ("NET_DEVICE_LIST", "net_device", "dev_list"),
+    ("NET_DEVICE_LOWER", "net_device", "adj_list.lower"),
+    ("NET_DEVICE_NAME", "net_device", "name"),
+    ("NET_DEVICE_PRIV_FLAGS", "net_device", "priv_flags"),
+    ("NET_DEVICE_PROMISCUITY", "net_device", "promiscuity"),
+    ("NET_DEVICE_RTNL_LINK_OPS", "net_device", "rtnl_link_ops"),
+    ("NET_DEV_BASE_HEAD", "net", "dev_base_head"),
+    ("NET_DEV_INDEX_HEAD", "net", "dev_index_head"),
+    ("PT_REGS_BX", "pt_regs", "bx"),
+    ("PT_REGS_CX", "pt_regs", "cx"),
+    ("PT_REGS_DX", "pt_regs", "dx"),
+    ("PT_REGS_ORIG_AX", "pt_regs", "orig_ax"),
+    ("PT_REGS_SI", "pt_regs", "si"),
+    ("RTNL_LINK_OPS_KIND", "rtnl_link_ops", "kind"),
+    ("SK_BUFF_DATA", "sk_buff", "data"),
+    ("SK_BUFF_DATA_LEN", "sk_buff", "data_len"),
+    ("SK_BUFF_LEN", "sk_buff", "len"),
+    ("SOCKET_SK", "socket", "sk"),
+    ("SOCK_CGROUP", "sock", "sk_cgrp_data.cgroup"),
+    ("SOCK_NET", "sock", "__sk_common.skc_net.net"),
+    ("SOCK_PROTOCOL", "sock", "sk_protocol"),
+    ("TASK_FLAGS", "task_struct", "flags"),
+    ("TASK_IO_URING", "task_struct", "io_uring"),
+    ("TASK_STATUS", "task_struct", "thread_info.status"),
+];
+
+/// How much of a `struct sock` the value program copies, in bytes
+/// (`netadmin-ebpf/src/hooks/value.rs`).
+const SOCK_COMMON_LEN: u64 = 64;
+
+/// Why the layout could not be found.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// The kernel has no readable BTF.
+    #[error(
+        "{path}: {reason}: the kernel's type information is needed; \
+         use a kernel built with CONFIG_DEBUG_INFO_BTF"
+    )]
+    Btf {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        reason: String,
+    },
+    /// A struct or field that the programs read is not there.
+    #[error(
+        "this kernel has no field `{field}` in `struct {container}`: \
+         this version of the agent does not support it; please report the kernel's version"
+    )]
+    Field {
+        /// The struct.
+        container: &'static str,
+        /// The field's path.
+        field: &'static str,
+    },
+}
+
+/// The offsets of all fields, by the global's name.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    offsets: Vec<(&'static str, u64)>,
+}
+
+impl Layout {
+    /// Reads the running kernel's layout from its BTF at `path`.
+    pub fn read(path: &Path) -> Result<Self, LayoutError> {
+        let no_btf = |reason: String| LayoutError::Btf {
+            path: path.to_owned(),
+            reason,
+        };
+        let bytes = fs::read(path).map_err(|error| no_btf(error.to_string()))?;
+        let types = TypeInformation::new(&Bytes(bytes))
+            .map_err(|error| no_btf(format!("not readable as BTF ({error:?})")))?;
+        let offsets = FIELDS
+            .iter()
+            .map(|&(global, container, field)| {
+                let offset = offset_of(&types, container, field)
+                    .filter(|offset| global != "SOCK_NET" || offset + 8 <= SOCK_COMMON_LEN)
+                    .ok_or(LayoutError::Field { container, field })?;
+                Ok((global, offset))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { offsets })
+    }
+
+    /// The globals with their values.
+    pub fn globals(&self) -> impl Iterator<Item = (&'static str, &u64)> {
+        self.offsets
+            .iter()
+            .map(|(global, offset)| (*global, offset))
+    }
+}
+
+/// The whole of a BTF file.
+struct Bytes(Vec<u8>);
+
+impl Readable for Bytes {
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> btfparse::Result<()> {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(buffer.len());
+        let bytes = self.0.get(start..end);
+        let bytes = bytes.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        buffer.copy_from_slice(bytes);
+        Ok(())
+    }
+}
+
+/// The offset of a field in bytes. A bit field (`net_device.priv_flags` from
+/// 6.12 on) must begin at a byte.
+fn offset_of(types: &TypeInformation, container: &str, field: &str) -> Option<u64> {
+    let id = types.id_of(container)?;
+    match types.offset_of(id, field).ok()?.1 {
+        Offset::ByteOffset(bytes) => Some(u64::from(bytes)),
+        Offset::BitOffsetAndSize(bits, _) => (bits % 8 == 0).then_some(u64::from(bits / 8)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Layout::read(Path::new("/nonexistent/btf")).expect_err("no file");
+        assert!(error.to_string().contains("/nonexistent/btf"), "{error}");
+    }
+
+    #[test]
+    fn every_global_is_named_once() {
+        let mut names: Vec<_> = FIELDS.iter().map(|field| field.0).collect();
+        names.dedup();
+        assert_eq!(names.len(), FIELDS.len());
+    }
+}

@@ -1,0 +1,8 @@
+//! What this kernel can do, and the programs in it.
+
+mod layout;
+pub mod program_log;
+mod programs;
+
+pub use layout::{Layout, LayoutError};
+pub use programs::{KernelError, Programs, probe_lsm_load};

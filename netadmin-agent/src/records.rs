@@ -1,0 +1,16 @@
+//! The shared records, as aya's typed maps want them.
+
+use netadmin_common::{GuardRecord, PolicyRecord, event::EventAccount};
+
+/// A record that crosses the border to the kernel.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Record<T>(pub T);
+
+// SAFETY: `repr(C)`, fixed widths, explicit padding (asserted in netadmin-common),
+// and any bytes are a value.
+unsafe impl aya::Pod for Record<PolicyRecord> {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Record<GuardRecord> {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Record<EventAccount> {}

@@ -1,0 +1,27 @@
+//! A call that is under way, recorded by its first hook and looked up by the
+//! capability question that follows it.
+
+/// Begun: nothing has judged it yet. Still so when the capability question
+/// comes means that the program that judges did not run: refuse.
+pub const CALL_BEGUN: u32 = 0;
+/// Judged on the kernel's own copy: it may pass.
+pub const CALL_ALLOWED: u32 = 1;
+/// Judged on the kernel's own copy: refused, and reported.
+pub const CALL_REFUSED: u32 = 2;
+
+/// What is kept with each guarded task.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallRecord {
+    /// The command of the ioctl that the task is in, or was in last.
+    pub command: u32,
+    /// One of the `CALL_*` constants.
+    pub state: u32,
+    /// 1 + the [`crate::SocketOption`] whose first capability question (for
+    /// `CAP_NET_RAW`) was refused and reported; 0 if none.
+    pub reported_option: u32,
+    /// Explicit padding, always zero.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<CallRecord>() == 16);

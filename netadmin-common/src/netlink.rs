@@ -1,1 +1,0 @@
-//! The netlink walk (in work).

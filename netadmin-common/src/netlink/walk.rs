@@ -1,0 +1,342 @@
+//! The walk over a datagram.
+
+use super::{
+    IFINFOMSG_LEN, LinkRequest, NLM_F_REQUEST, NLMSG_HDRLEN, RTM_DELLINK, RTM_DELLINKPROP,
+    RTM_NEWLINK, RTM_NEWLINKPROP, RTM_SETLINK,
+};
+use crate::device::IFNAMSIZ;
+use crate::text::Text;
+
+/// How many headers one walk reads: every message, and the attributes of those
+/// that change links. A datagram with more is refused, not cut: 131 072 fits a
+/// batch of that many routes.
+pub const MAX_STEPS: u32 = 1 << 17;
+
+/// Types that any bytes are a value of.
+///
+/// # Safety
+/// Every bit pattern must be valid, and the type must have no padding.
+pub unsafe trait Plain: Copy {}
+// SAFETY: integers and arrays of bytes have no invalid pattern and no padding.
+unsafe impl Plain for u16 {}
+// SAFETY: as above.
+unsafe impl Plain for u32 {}
+// SAFETY: as above.
+unsafe impl Plain for u64 {}
+// SAFETY: as above.
+unsafe impl Plain for [u32; 4] {}
+// SAFETY: as above.
+unsafe impl Plain for [u64; 8] {}
+// SAFETY: as above.
+unsafe impl Plain for [u64; 2] {}
+
+/// The bytes of a datagram: kernel memory there, a slice here.
+pub trait Bytes {
+    /// The value at `offset` bytes, or `None` if it cannot be read. The walk
+    /// asks only within the datagram.
+    fn read<T: Plain>(&self, offset: u32) -> Option<T>;
+
+    /// The first of `len` bytes at `offset`, at most [`IFNAMSIZ`].
+    fn text(&self, offset: u32, len: u32) -> Option<Text>;
+}
+
+impl Bytes for [u8] {
+    fn read<T: Plain>(&self, offset: u32) -> Option<T> {
+        let bytes = self.get(offset as usize..)?.get(..size_of::<T>())?;
+        // SAFETY: `bytes` is as long as `T`, and any bytes are a `T`.
+        Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
+    }
+
+    fn text(&self, offset: u32, len: u32) -> Option<Text> {
+        let len = (len as usize).min(IFNAMSIZ);
+        self.get(offset as usize..)?.get(..len).map(Text::new)
+    }
+}
+
+/// What one step found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing yet; step again.
+    More,
+    /// [`Walk::link`] is complete; judge it, then step again.
+    Link,
+    /// The datagram ends here for the kernel.
+    Done,
+    /// A byte that the kernel will read could not be read.
+    Unreadable,
+}
+
+const MESSAGE: u32 = 0;
+const ATTRIBUTE: u32 = 1;
+const LINKINFO: u32 = 2;
+const INFO_DATA: u32 = 3;
+
+const AF_BRIDGE: u32 = 7;
+const NLMSG_MIN_TYPE: u16 = 16;
+const NLA_HDRLEN: u32 = 4;
+const NLA_TYPE_MASK: u16 = 0x3fff;
+
+const IFLA_IFNAME: u16 = 3;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_NET_NS_PID: u16 = 19;
+const IFLA_GROUP: u16 = 27;
+const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_LINK_NETNSID: u16 = 37;
+const IFLA_TARGET_NETNSID: u16 = 46;
+const IFLA_ALT_IFNAME: u16 = 53;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_MACVLAN_MODE: u16 = 1;
+const IFLA_MACVLAN_FLAGS: u16 = 2;
+
+/// Whether a message of this type can change which links there are, what they
+/// are called, or how they are set.
+#[inline(always)]
+pub fn is_change_of_links(message_type: u16) -> bool {
+    matches!(
+        message_type,
+        RTM_NEWLINK | RTM_DELLINK | RTM_SETLINK | RTM_NEWLINKPROP | RTM_DELLINKPROP
+    )
+}
+
+/// Where the walk is, and what it has found in the message at hand.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Walk {
+    level: u32,
+    cursor: u32,
+    end: u32,
+    message_next: u32,
+    message_end: u32,
+    linkinfo_next: u32,
+    linkinfo_end: u32,
+    data_next: u32,
+    data_end: u32,
+    /// Whether an earlier message of the datagram may have changed which
+    /// device has which name, or which flags (decisions: such a datagram's
+    /// later "keep" is not believed). 0 or 1.
+    pub unstable: u32,
+    /// The message at hand.
+    pub link: LinkRequest,
+}
+
+impl Walk {
+    /// A walk over a datagram of `len` bytes.
+    #[inline(always)]
+    pub fn begin(&mut self, len: u32) {
+        *self = Self {
+            end: len,
+            ..Self::default()
+        };
+    }
+
+    /// Reads one header.
+    #[inline(always)]
+    pub fn step<B: Bytes + ?Sized>(&mut self, bytes: &B) -> Step {
+        let stepped = if self.level == MESSAGE {
+            self.step_message(bytes)
+        } else {
+            self.step_attribute(bytes)
+        };
+        stepped.unwrap_or(Step::Unreadable)
+    }
+
+    /// `netlink_rcv_skb`, `rtnetlink_rcv_msg`.
+    #[inline(always)]
+    fn step_message<B: Bytes + ?Sized>(&mut self, bytes: &B) -> Option<Step> {
+        let start = self.cursor;
+        let remaining = self.end.saturating_sub(start);
+        if remaining < NLMSG_HDRLEN {
+            return Some(Step::Done);
+        }
+        let header: u64 = bytes.read(start)?;
+        let len = header as u32;
+        let message_type = (header >> 32) as u16;
+        let flags = (header >> 48) as u16;
+        if len < NLMSG_HDRLEN || len > remaining {
+            return Some(Step::Done);
+        }
+        self.cursor = start + aligned(len).min(remaining);
+        if flags & NLM_F_REQUEST == 0 || message_type < NLMSG_MIN_TYPE {
+            return Some(Step::More);
+        }
+        match message_type {
+            RTM_NEWLINK | RTM_SETLINK => self.begin_link(bytes, start, len, message_type, flags),
+            RTM_DELLINK | RTM_NEWLINKPROP | RTM_DELLINKPROP => {
+                self.unstable = 1;
+                Some(Step::More)
+            }
+            _ => Some(Step::More),
+        }
+    }
+
+    #[inline(always)]
+    fn begin_link<B: Bytes + ?Sized>(
+        &mut self,
+        bytes: &B,
+        start: u32,
+        len: u32,
+        message_type: u16,
+        flags: u16,
+    ) -> Option<Step> {
+        if len < NLMSG_HDRLEN + IFINFOMSG_LEN {
+            // nlmsg_parse_deprecated: -EINVAL.
+            return Some(Step::More);
+        }
+        let ifinfomsg: [u32; 4] = bytes.read(start + NLMSG_HDRLEN)?;
+        if message_type == RTM_SETLINK && ifinfomsg[0] & 0xff == AF_BRIDGE {
+            // rtnl_bridge_setlink reads neither the flags nor IFLA_MASTER.
+            return Some(Step::More);
+        }
+        self.link = LinkRequest {
+            message_type: u32::from(message_type),
+            message_flags: u32::from(flags),
+            index: ifinfomsg[1],
+            flags: ifinfomsg[2],
+            change: ifinfomsg[3],
+            ..LinkRequest::default()
+        };
+        self.message_next = self.cursor;
+        self.message_end = start + len;
+        self.cursor = start + NLMSG_HDRLEN + IFINFOMSG_LEN;
+        self.level = ATTRIBUTE;
+        Some(Step::More)
+    }
+
+    /// `nla_parse`: of two attributes of one type, the last counts; what
+    /// follows a malformed header is not read.
+    #[inline(always)]
+    fn step_attribute<B: Bytes + ?Sized>(&mut self, bytes: &B) -> Option<Step> {
+        let end = match self.level {
+            ATTRIBUTE => self.message_end,
+            LINKINFO => self.linkinfo_end,
+            _ => self.data_end,
+        };
+        let remaining = end.saturating_sub(self.cursor);
+        if remaining < NLA_HDRLEN {
+            return Some(self.ascend());
+        }
+        let header: u32 = bytes.read(self.cursor)?;
+        let len = header & 0xffff;
+        if len < NLA_HDRLEN || len > remaining {
+            return Some(self.ascend());
+        }
+        let attribute = Attribute {
+            kind: (header >> 16) as u16 & NLA_TYPE_MASK,
+            payload: self.cursor + NLA_HDRLEN,
+            len: len - NLA_HDRLEN,
+        };
+        self.cursor += aligned(len);
+        match self.level {
+            ATTRIBUTE => self.take_link(bytes, attribute),
+            LINKINFO => self.take_linkinfo(bytes, attribute),
+            _ => self.take_data(bytes, attribute),
+        }?;
+        Some(Step::More)
+    }
+
+    #[inline(always)]
+    fn ascend(&mut self) -> Step {
+        match self.level {
+            INFO_DATA => {
+                self.level = LINKINFO;
+                self.cursor = self.data_next;
+                Step::More
+            }
+            LINKINFO => {
+                self.level = ATTRIBUTE;
+                self.cursor = self.linkinfo_next;
+                Step::More
+            }
+            _ => {
+                self.level = MESSAGE;
+                self.cursor = self.message_next;
+                Step::Link
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn take_link<B: Bytes + ?Sized>(&mut self, bytes: &B, attribute: Attribute) -> Option<()> {
+        let link = &mut self.link;
+        match attribute.kind {
+            IFLA_IFNAME => {
+                link.has_name = 1;
+                link.name = bytes.text(attribute.payload, attribute.len)?.terminated();
+            }
+            IFLA_ALT_IFNAME => link.has_alternative_name = 1,
+            IFLA_LINK if attribute.len >= 4 => link.lower = bytes.read(attribute.payload)?,
+            IFLA_MASTER if attribute.len >= 4 => {
+                link.has_master = 1;
+                link.master = bytes.read(attribute.payload)?;
+            }
+            IFLA_GROUP => link.has_group = 1,
+            IFLA_NET_NS_PID | IFLA_NET_NS_FD | IFLA_TARGET_NETNSID | IFLA_LINK_NETNSID => {
+                link.other_namespace = 1;
+            }
+            IFLA_LINKINFO => {
+                link.kind = Text::EMPTY;
+                link.forget_data();
+                self.linkinfo_next = self.cursor;
+                self.linkinfo_end = attribute.payload + attribute.len;
+                self.cursor = attribute.payload;
+                self.level = LINKINFO;
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    #[inline(always)]
+    fn take_linkinfo<B: Bytes + ?Sized>(&mut self, bytes: &B, attribute: Attribute) -> Option<()> {
+        match attribute.kind {
+            IFLA_INFO_KIND => {
+                self.link.kind = bytes.text(attribute.payload, attribute.len)?.terminated();
+            }
+            IFLA_INFO_DATA => {
+                self.link.forget_data();
+                self.link.has_data = 1;
+                self.data_next = self.cursor;
+                self.data_end = attribute.payload + attribute.len;
+                self.cursor = attribute.payload;
+                self.level = INFO_DATA;
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// The attributes of a macvlan or macvtap; for other kinds they are read
+    /// and never looked at.
+    #[inline(always)]
+    fn take_data<B: Bytes + ?Sized>(&mut self, bytes: &B, attribute: Attribute) -> Option<()> {
+        let link = &mut self.link;
+        match attribute.kind {
+            IFLA_MACVLAN_MODE if attribute.len >= 4 => {
+                link.has_macvlan_mode = 1;
+                link.macvlan_mode = bytes.read(attribute.payload)?;
+            }
+            IFLA_MACVLAN_FLAGS if attribute.len >= 2 => {
+                link.has_macvlan_flags = 1;
+                link.macvlan_flags = u32::from(bytes.read::<u16>(attribute.payload)?);
+            }
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Attribute {
+    kind: u16,
+    payload: u32,
+    len: u32,
+}
+
+/// `NLMSG_ALIGN` and `NLA_ALIGN`.
+#[inline(always)]
+fn aligned(len: u32) -> u32 {
+    len.saturating_add(3) & !3
+}

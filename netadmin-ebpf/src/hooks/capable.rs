@@ -1,0 +1,116 @@
+//! `capable`: the question that comes right before the act.
+//!
+//! The kernel asks it in the caller's context, after it has copied and read
+//! the arguments, so a refusal here cannot be raced. It does not say for what:
+//! the saved registers name the call, and earlier hooks have judged it. It is
+//! a hot hook: the first test is the capability's number. The capability
+//! module answers before us, so this runs only where the task has it.
+
+use aya_ebpf::{helpers::bpf_probe_read_user, macros::lsm, programs::LsmContext};
+use netadmin_common::{
+    OperationKind, SocketOption, Text, Value, Via,
+    call::{CALL_ALLOWED, CALL_REFUSED},
+};
+
+use super::{ioctl, links};
+use crate::{
+    guard::{self, Guard},
+    kernel::{
+        Address,
+        task::{self, Call},
+    },
+    maps::CALLS,
+    report::{self, EPERM, Question},
+};
+
+/// linux/capability.h.
+const CAP_NET_ADMIN: i32 = 12;
+const CAP_NET_RAW: i32 = 13;
+
+/// Hook `capable(cred, ns, cap, opts)`.
+#[lsm(hook = "capable")]
+pub fn capable(ctx: LsmContext) -> i32 {
+    let capability: i32 = ctx.arg(2);
+    let earlier: i32 = ctx.arg(4);
+    if capability != CAP_NET_ADMIN && capability != CAP_NET_RAW || earlier != 0 {
+        return earlier;
+    }
+    let Some(guard) = guard::current() else {
+        return 0;
+    };
+    let refused = match task::call() {
+        Call::Setsockopt { level, optname } => {
+            match SocketOption::from_level_and_name(level, optname) {
+                Some(option) => refuses_option(option, capability),
+                None => false,
+            }
+        }
+        Call::Ioctl { command, argument } if capability == CAP_NET_ADMIN => {
+            refuses_ioctl(&guard, command, argument)
+        }
+        _ => false,
+    };
+    report::answer(refused, EPERM)
+}
+
+/// `sk_setsockopt`. For `SO_PRIORITY` and `SO_MARK` it asks `CAP_NET_RAW` first
+/// and, refused, `CAP_NET_ADMIN`: one operation, so one event.
+#[inline(always)]
+fn refuses_option(option: SocketOption, capability: i32) -> bool {
+    let mark = option as u32 + 1;
+    let mut call = CALLS.of_current();
+    if capability == CAP_NET_ADMIN
+        && let Some(call) = &mut call
+        && call.reported_option == mark
+    {
+        call.reported_option = 0;
+        return true;
+    }
+    let refused = Question::set(option.operation(), Value::Privileged, report::errno(option)).is_refused();
+    if capability == CAP_NET_RAW
+        && refused
+        && let Some(call) = call
+    {
+        call.reported_option = mark;
+    }
+    refused
+}
+
+/// `dev_ioctl`, `devinet_ioctl`, `br_ioctl_stub` (`add_del_if`), `bond_do_ioctl`.
+#[inline(always)]
+fn refuses_ioctl(guard: &Guard, command: u32, argument: Address) -> bool {
+    if !guard.policy.rules_promiscuity() {
+        return false;
+    }
+    let Some((via, seen)) = ioctl::way(command) else {
+        return false;
+    };
+    if !seen {
+        return refuses_enslaving(via, argument);
+    }
+    match CALLS.of_current() {
+        Some(call) if call.command == command && call.state == CALL_ALLOWED => false,
+        Some(call) if call.command == command && call.state == CALL_REFUSED => true,
+        _ => links::refuses_unjudged(via),
+    }
+}
+
+/// Which port these commands add cannot be known here: the kernel copies it
+/// later, or has copied it where no program sees it. Every port is refused,
+/// and none is excepted.
+#[inline(always)]
+fn refuses_enslaving(via: Via, argument: Address) -> bool {
+    let (kind, ifindex) = match via {
+        Via::BridgeAddIf => (OperationKind::PromiscuousBridgePort, claimed_port(argument)),
+        Via::DevPrivate => (OperationKind::PromiscuousBridgePort, 0),
+        _ => (OperationKind::PromiscuousStacked, 0),
+    };
+    Question::on_device(kind, via).device(ifindex, Text::EMPTY, false).is_refused()
+}
+
+/// `ifr_ifindex` as the caller's memory says now: for the event alone.
+#[inline(always)]
+fn claimed_port(argument: Address) -> u32 {
+    // SAFETY: the helper checks the address and fails on a bad one.
+    unsafe { bpf_probe_read_user(argument.plus(ioctl::IFR_DATA).as_ptr::<u32>()) }.unwrap_or(0)
+}

@@ -1,0 +1,171 @@
+//! `netlink_send`: rtnetlink messages, after the kernel has copied them.
+//!
+//! Called by `netlink_sendmsg` in the sender's context for every netlink
+//! family, before delivery. One datagram holds any number of messages; one
+//! refused message refuses them all. Why not later: rtnetlink asks for the
+//! capability once for each message, under no lock and before it is parsed.
+
+use core::{ffi::c_void, ptr::from_mut};
+
+use aya_ebpf::{
+    helpers::generated::bpf_loop,
+    macros::lsm,
+    programs::LsmContext,
+};
+use netadmin_common::{
+    Text, Via,
+    netlink::{
+        Bytes, LinkView, MAX_STEPS, NETLINK_ROUTE, NLMSG_HDRLEN, Plain, RTM_NEWLINK, Step, Walk,
+        is_change_of_links,
+    },
+};
+
+use super::links;
+use crate::{
+    guard::{self, Guard},
+    kernel::{Address, field, layout},
+    maps::JUDGEMENTS,
+    report::{self, EPERM},
+};
+
+/// A datagram under judgement; too large for a program's stack.
+#[repr(C)]
+pub struct Judgement {
+    /// Where the walk is.
+    pub walk: Walk,
+    /// The devices that the message at hand is about.
+    pub view: LinkView,
+}
+
+/// Hook `netlink_send(sk, skb)`.
+#[lsm(hook = "netlink_send")]
+pub fn netlink_send(ctx: LsmContext) -> i32 {
+    let earlier: i32 = ctx.arg(2);
+    if earlier != 0 {
+        return earlier;
+    }
+    let sock: *const u8 = ctx.arg(0);
+    let skb: *const u8 = ctx.arg(1);
+    // SAFETY: `sk` is typed, and `sk_protocol` is a u16.
+    let protocol: u16 = unsafe { field(sock, &layout::SOCK_PROTOCOL) };
+    if protocol != NETLINK_ROUTE {
+        return 0;
+    }
+    // SAFETY: `skb` is typed, and `len` is an unsigned int.
+    let len: u32 = unsafe { field(skb, &layout::SK_BUFF_LEN) };
+    // SAFETY: `skb` is typed, and `data` is a pointer.
+    let data = Address::from_field(unsafe { field(skb, &layout::SK_BUFF_DATA) });
+    if cannot_matter(data, len) {
+        return 0;
+    }
+    let Some(guard) = guard::current() else {
+        return 0;
+    };
+    if !guard.policy.rules_promiscuity() {
+        return 0;
+    }
+    // SAFETY: `skb` is typed, and `data_len` is an unsigned int.
+    let paged: u32 = unsafe { field(skb, &layout::SK_BUFF_DATA_LEN) };
+    let refused = match Address::of(sock).follow(&layout::SOCK_NET) {
+        Some(net) if paged == 0 => refuses_datagram(guard, Datagram { data, len }, net),
+        _ => links::refuses_unjudged(Via::Rtnetlink),
+    };
+    report::answer(refused, EPERM)
+}
+
+/// The cheapest test: one message that changes no link, as dumps and route
+/// changes are.
+#[inline(always)]
+fn cannot_matter(data: Address, len: u32) -> bool {
+    if len < NLMSG_HDRLEN {
+        return true;
+    }
+    match data.load::<u64>() {
+        Some(header) => {
+            let only = (header as u32).saturating_add(NLMSG_HDRLEN) > len;
+            only && !is_change_of_links((header >> 32) as u16)
+        }
+        None => false,
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Datagram {
+    data: Address,
+    len: u32,
+}
+
+impl Bytes for Datagram {
+    #[inline(always)]
+    fn read<T: Plain>(&self, offset: u32) -> Option<T> {
+        self.data.plus(u64::from(offset)).load()
+    }
+
+    /// (After the datagram the kernel keeps `skb_shared_info`, so there are
+    /// always as many bytes to read.)
+    #[inline(always)]
+    fn text(&self, offset: u32, len: u32) -> Option<Text> {
+        let words = self.data.plus(u64::from(offset)).load()?;
+        Some(Text::from_memory(words).first(len))
+    }
+}
+
+struct Loop {
+    judgement: *mut Judgement,
+    guard: Guard,
+    datagram: Datagram,
+    net: Address,
+    refused: u32,
+    ended: u32,
+}
+
+#[inline(always)]
+fn refuses_datagram(guard: Guard, datagram: Datagram, net: Address) -> bool {
+    let Some(judgement) = JUDGEMENTS.of_current() else {
+        return links::refuses_unjudged(Via::Rtnetlink);
+    };
+    judgement.walk.begin(datagram.len);
+    let mut state =
+        Loop { judgement: from_mut(judgement), guard, datagram, net, refused: 0, ended: 0 };
+    // SAFETY: `step` takes what `state` points to, which outlives the loop.
+    unsafe {
+        bpf_loop(MAX_STEPS, step as *mut c_void, from_mut(&mut state).cast(), 0);
+    }
+    if state.ended == 0 {
+        // Longer than the bound: refused, not skipped.
+        return links::refuses_unjudged(Via::Rtnetlink) || state.refused != 0;
+    }
+    state.refused != 0
+}
+
+const GO_ON: i64 = 0;
+const STOP: i64 = 1;
+
+extern "C" fn step(_step: u32, state: *mut Loop) -> i64 {
+    // SAFETY: `refuses_datagram` passes a valid state, whose judgement is the
+    // task's own.
+    let (state, judgement) = unsafe { (&mut *state, &mut *(*state).judgement) };
+    match judgement.walk.step(&state.datagram) {
+        Step::More => GO_ON,
+        Step::Link => {
+            judge_link(state, judgement);
+            GO_ON
+        }
+        Step::Done => {
+            state.ended = 1;
+            STOP
+        }
+        Step::Unreadable => STOP,
+    }
+}
+
+#[inline(always)]
+fn judge_link(state: &mut Loop, judgement: &mut Judgement) {
+    let Judgement { walk, view } = judgement;
+    links::look(&walk.link, view, state.net);
+    view.unstable = walk.unstable;
+    let new = walk.link.message_type == u32::from(RTM_NEWLINK);
+    let via = if new { Via::NewLink } else { Via::SetLink };
+    state.refused += links::refusals(&state.guard, &walk.link, view, via);
+    walk.unstable |= u32::from(walk.link.unsettles());
+}

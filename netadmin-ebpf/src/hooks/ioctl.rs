@@ -1,0 +1,183 @@
+//! Interface ioctls, seen from three places.
+//!
+//! `file_ioctl` (and its compat twin) begins a call: it cannot trust what the
+//! pointer points to, since the kernel copies that later. `dev_ioctl` and
+//! `devinet_ioctl` get the kernel's own copy: there the call is judged. The
+//! capability question that follows (hooks/capable.rs) gives the verdict; a
+//! call that was begun and not judged is refused there.
+
+use aya_ebpf::{
+    macros::{fentry, lsm},
+    programs::{FEntryContext, LsmContext},
+};
+use netadmin_common::{
+    OperationKind, Text, Via,
+    call::{CALL_ALLOWED, CALL_BEGUN, CALL_REFUSED},
+    netlink::LinkRequest,
+    policy::PROMISCUOUS_NAMES_EXCEPTED,
+};
+
+use super::links;
+use crate::{
+    guard::{self, Guard},
+    kernel::Address,
+    maps::{CALLS, JUDGEMENTS},
+    report::{self, EPERM, Question},
+};
+
+/// linux/sockios.h.
+pub const SIOCSIFFLAGS: u32 = 0x8914;
+const SIOCSIFNAME: u32 = 0x8923;
+const SIOCBONDENSLAVE: u32 = 0x8990;
+const SIOCBRADDIF: u32 = 0x89a2;
+const SIOCDEVPRIVATE: u32 = 0x89f0;
+
+/// `struct ifreq` (linux/if.h), in bytes: the name, and what follows it.
+pub const IFR_DATA: u64 = 16;
+
+/// How an ioctl that can matter came, and whether its arguments are seen by
+/// `dev_ioctl` or `devinet_ioctl`.
+#[inline(always)]
+pub fn way(command: u32) -> Option<(Via, bool)> {
+    match command {
+        SIOCSIFFLAGS => Some((Via::SetIfFlags, true)),
+        SIOCSIFNAME => Some((Via::SetIfName, true)),
+        SIOCBRADDIF => Some((Via::BridgeAddIf, false)),
+        // BRCTL_ADD_IF, BOND_ENSLAVE_OLD.
+        SIOCDEVPRIVATE => Some((Via::DevPrivate, false)),
+        SIOCBONDENSLAVE => Some((Via::BondEnslave, false)),
+        _ => None,
+    }
+}
+
+/// Hook `file_ioctl(file, cmd, arg)`.
+#[lsm(hook = "file_ioctl")]
+pub fn file_ioctl(ctx: LsmContext) -> i32 {
+    begin(&ctx)
+}
+
+/// Hook `file_ioctl_compat(file, cmd, arg)`: 32-bit callers, from 6.8 on.
+#[lsm(hook = "file_ioctl_compat")]
+pub fn file_ioctl_compat(ctx: LsmContext) -> i32 {
+    begin(&ctx)
+}
+
+#[inline(always)]
+fn begin(ctx: &LsmContext) -> i32 {
+    let earlier: i32 = ctx.arg(3);
+    if earlier != 0 {
+        return earlier;
+    }
+    let command: u32 = ctx.arg(1);
+    let Some((via, _)) = way(command) else {
+        return 0;
+    };
+    let Some(guard) = guard::current() else {
+        return 0;
+    };
+    if !guard.policy.rules_promiscuity() {
+        return 0;
+    }
+    match CALLS.of_current() {
+        Some(call) => {
+            call.command = command;
+            call.state = CALL_BEGUN;
+            0
+        }
+        None => report::answer(links::refuses_unjudged(via), EPERM),
+    }
+}
+
+/// `dev_ioctl(net, cmd, ifr, …)`: what comes after a colon is cut off.
+#[fentry(function = "dev_ioctl")]
+pub fn dev_ioctl(ctx: FEntryContext) -> i32 {
+    judge(&ctx, |name| Some(name.before(b':')));
+    0
+}
+
+/// `devinet_ioctl(net, cmd, ifr)`, for `AF_INET` and `AF_PACKET` sockets: with
+/// a colon it is about an address label, and changes no flag.
+#[fentry(function = "devinet_ioctl")]
+pub fn devinet_ioctl(ctx: FEntryContext) -> i32 {
+    judge(&ctx, |name| (name.before(b':') == name).then_some(name));
+    0
+}
+
+#[inline(always)]
+fn judge(
+    ctx: &FEntryContext,
+    device_name: impl FnOnce(Text) -> Option<Text>,
+) {
+    let command: u32 = ctx.arg(1);
+    let Some((via, true)) = way(command) else {
+        return;
+    };
+    let Some(guard) = guard::current() else {
+        return;
+    };
+    if !guard.policy.rules_promiscuity() {
+        return;
+    }
+    let Some(call) = CALLS.of_current() else {
+        return;
+    };
+    let (Some(net), Some(ifreq)) = (Address::argument(ctx, 0), Address::argument(ctx, 2)) else {
+        return;
+    };
+    let refused = match name_at(ifreq) {
+        None => links::refuses_unjudged(via),
+        Some(name) => match (device_name(name), via) {
+            (None, _) => false,
+            (Some(_), Via::SetIfName) => refuses_name(&guard, ifreq),
+            (Some(name), _) => refuses_flags(&guard, net, name, ifreq),
+        },
+    };
+    call.command = command;
+    call.state = if refused { CALL_REFUSED } else { CALL_ALLOWED };
+}
+
+/// `dev_change_flags(dev, ifr->ifr_flags)`: what rtnetlink does with a full
+/// mask.
+#[inline(always)]
+fn refuses_flags(guard: &Guard, net: Address, name: Text, ifreq: Address) -> bool {
+    let (Some(flags), Some(judgement)) =
+        (ifreq.plus(IFR_DATA).load::<u16>(), JUDGEMENTS.of_current())
+    else {
+        return links::refuses_unjudged(Via::SetIfFlags);
+    };
+    let request = &mut judgement.walk.link;
+    *request = LinkRequest::default();
+    request.flags = u32::from(flags);
+    request.change = u32::MAX;
+    request.has_name = 1;
+    request.name = name;
+    judgement.view.unstable = 0;
+    links::look(request, &mut judgement.view, net);
+    if judgement.view.device.index == 0 {
+        // ENODEV, whatever the flags.
+        return false;
+    }
+    links::refusals(guard, request, &judgement.view, Via::SetIfFlags) != 0
+}
+
+/// `dev_change_name`: not into a name that the policy excepts.
+#[inline(always)]
+fn refuses_name(guard: &Guard, ifreq: Address) -> bool {
+    if guard.policy.promiscuous.flags & PROMISCUOUS_NAMES_EXCEPTED == 0 {
+        return false;
+    }
+    match name_at(ifreq.plus(IFR_DATA)) {
+        None => links::refuses_unjudged(Via::SetIfName),
+        Some(name) => {
+            let kind = OperationKind::PromiscuousExceptedName;
+            guard.policy.excepts_name(&name)
+                && Question::on_device(kind, Via::SetIfName).device(0, name, false).is_refused()
+        }
+    }
+}
+
+/// A name of `IFNAMSIZ` bytes, the last of which the kernel takes for zero.
+#[inline(always)]
+fn name_at(address: Address) -> Option<Text> {
+    Some(Text::from_memory(address.load()?).first(15).terminated())
+}

@@ -1,0 +1,12 @@
+//! One file a hook, or a pair of hooks that see one call from two places.
+//!
+//! Every LSM program hands on an earlier refusal unchanged.
+
+pub mod capable;
+pub mod cgroups;
+pub mod datagram;
+pub mod ioctl;
+pub mod links;
+pub mod setsockopt;
+pub mod value;
+pub mod witness;

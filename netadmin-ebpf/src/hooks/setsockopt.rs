@@ -1,0 +1,103 @@
+//! `socket_setsockopt`: level and option, on every ABI and from io_uring.
+//!
+//! It gets no value, and what the caller's memory says may change. So it
+//! refuses only what no later hook will see: an option whose rule needs the
+//! value, on a socket or an ABI where the `cgroup/setsockopt` program
+//! (hooks/value.rs) does not run; and an option that `capable` decides, in a
+//! call that `capable` could not recognise.
+
+use aya_ebpf::{macros::lsm, programs::LsmContext};
+use netadmin_common::{
+    OperationKind, SocketOption, Value, Via,
+    guard::SOCKOPT_ATTACHED,
+    policy::{OPTION_FREE, OPTION_VALUES},
+};
+
+use crate::{
+    guard::{self, Guard},
+    kernel::{
+        Address, cgroup, layout,
+        task::{self, Call},
+    },
+    maps::VALUE_RULES,
+    report::{self, EPERM, Question},
+};
+
+/// `SOL_PACKET` (linux/socket.h).
+pub const SOL_PACKET: i32 = 263;
+/// `PACKET_ADD_MEMBERSHIP` (linux/if_packet.h).
+pub const PACKET_ADD_MEMBERSHIP: i32 = 1;
+
+/// Hook `socket_setsockopt(sock, level, optname)`.
+#[lsm(hook = "socket_setsockopt")]
+pub fn socket_setsockopt(ctx: LsmContext) -> i32 {
+    let earlier: i32 = ctx.arg(3);
+    if earlier != 0 {
+        return earlier;
+    }
+    let socket: *const u8 = ctx.arg(0);
+    let level: i32 = ctx.arg(1);
+    let optname: i32 = ctx.arg(2);
+    let refused = if level == SOL_PACKET && optname == PACKET_ADD_MEMBERSHIP {
+        refuses_membership(socket)
+    } else {
+        match SocketOption::from_level_and_name(level, optname) {
+            Some(option) => return option_answer(socket, option),
+            None => false,
+        }
+    };
+    report::answer(refused, EPERM)
+}
+
+#[inline(always)]
+fn refuses_membership(socket: *const u8) -> bool {
+    let Some(guard) = guard::current() else {
+        return false;
+    };
+    if !guard.policy.rules_promiscuity() || value_will_be_seen(socket) {
+        return false;
+    }
+    Question::on_device(OperationKind::PromiscuousMembership, Via::AddMembership).is_refused()
+}
+
+#[inline(always)]
+fn option_answer(socket: *const u8, option: SocketOption) -> i32 {
+    let needs_value = VALUE_RULES.get(0).is_none_or(|rules| rules & (1 << option as u32) != 0);
+    if !needs_value && !task::uses_io_uring() && !task::in_compat_syscall() {
+        return 0;
+    }
+    let Some(guard) = guard::current() else {
+        return 0;
+    };
+    report::answer(refuses_option(&guard, socket, option), report::errno(option))
+}
+
+#[inline(always)]
+fn refuses_option(guard: &Guard, socket: *const u8, option: SocketOption) -> bool {
+    let seen_later = match guard.policy.options[option as usize].rule {
+        OPTION_FREE => true,
+        OPTION_VALUES => value_will_be_seen(socket),
+        // The capability question will be asked within this very call.
+        _ => matches!(task::call(), Call::Setsockopt { .. }),
+    };
+    if seen_later {
+        return false;
+    }
+    Question::set(option.operation(), Value::Unknown, report::errno(option)).is_refused()
+}
+
+/// Whether the `cgroup/setsockopt` program will run: it does for sockets that
+/// were made in a cgroup that it is attached to, or below one, and not for
+/// 32-bit calls (`do_sock_setsockopt`).
+#[inline(always)]
+fn value_will_be_seen(socket: *const u8) -> bool {
+    if task::in_compat_syscall() {
+        return false;
+    }
+    Address::of(socket)
+        .follow(&layout::SOCKET_SK)
+        .and_then(|sock| sock.follow(&layout::SOCK_CGROUP))
+        .and_then(cgroup::id)
+        .and_then(guard::of_cgroup)
+        .is_some_and(|record| record.flags & SOCKOPT_ATTACHED != 0)
+}

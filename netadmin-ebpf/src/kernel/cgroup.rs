@@ -1,0 +1,28 @@
+//! Control groups, by the id of their kernfs node.
+
+use super::{Address, layout};
+
+/// Whether a `struct cgroup` is of the v2 hierarchy, whose number is 0: ids are
+/// only unique within one.
+#[inline(always)]
+pub fn is_v2(cgroup: Address) -> Option<bool> {
+    let hierarchy: u32 =
+        cgroup.follow(&layout::CGROUP_ROOT)?.read(&layout::CGROUP_ROOT_HIERARCHY_ID)?;
+    Some(hierarchy == 0)
+}
+
+/// The id of a `struct cgroup`.
+#[inline(always)]
+pub fn id(cgroup: Address) -> Option<u64> {
+    cgroup.follow(&layout::CGROUP_KN)?.read(&layout::KERNFS_NODE_ID)
+}
+
+/// The id of its parent; `None` for a root.
+#[inline(always)]
+pub fn parent_id(cgroup: Address) -> Option<u64> {
+    let css = cgroup.follow(&layout::CGROUP_PARENT_CSS)?;
+    if css.is_null() {
+        return None;
+    }
+    id(css.follow(&layout::CSS_CGROUP)?)
+}

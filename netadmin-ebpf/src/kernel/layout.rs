@@ -1,0 +1,56 @@
+//! Offsets in bytes of the kernel's struct fields. The agent overrides each of
+//! these globals by name at load time (`netadmin-agent/src/kernel/layout.rs`
+//! has the list of paths); the values here are never used.
+
+use aya_ebpf::Global;
+
+/// The offset of one field.
+pub type Offset = Global<u64>;
+
+macro_rules! layout {
+    ($($name:ident),+ $(,)?) => {
+        $(
+            #[unsafe(no_mangle)]
+            pub static $name: Offset = Global::new(u64::MAX);
+        )+
+    };
+}
+
+layout! {
+    CGROUP_KN,
+    CGROUP_PARENT_CSS,
+    CGROUP_ROOT,
+    CGROUP_ROOT_HIERARCHY_ID,
+    CSS_CGROUP,
+    KERNFS_NODE_ID,
+    NETDEV_ADJACENT_DEV,
+    NETDEV_ADJACENT_LIST,
+    NET_DEVICE_FLAGS,
+    NET_DEVICE_GFLAGS,
+    NET_DEVICE_IFINDEX,
+    NET_DEVICE_INDEX_HLIST,
+    NET_DEVICE_LIST,
+    NET_DEVICE_LOWER,
+    NET_DEVICE_NAME,
+    NET_DEVICE_PRIV_FLAGS,
+    NET_DEVICE_PROMISCUITY,
+    NET_DEVICE_RTNL_LINK_OPS,
+    NET_DEV_BASE_HEAD,
+    NET_DEV_INDEX_HEAD,
+    PT_REGS_BX,
+    PT_REGS_CX,
+    PT_REGS_DX,
+    PT_REGS_ORIG_AX,
+    PT_REGS_SI,
+    RTNL_LINK_OPS_KIND,
+    SK_BUFF_DATA,
+    SK_BUFF_DATA_LEN,
+    SK_BUFF_LEN,
+    SOCKET_SK,
+    SOCK_CGROUP,
+    SOCK_NET,
+    SOCK_PROTOCOL,
+    TASK_FLAGS,
+    TASK_IO_URING,
+    TASK_STATUS,
+}

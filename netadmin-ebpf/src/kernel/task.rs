@@ -1,0 +1,137 @@
+//! The current task, and the system call that it is in (x86-64).
+
+use aya_ebpf::{
+    bindings::task_struct,
+    helpers::{
+        generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
+    },
+};
+
+use super::{Address, field, layout};
+
+/// `TS_COMPAT` (arch/x86/include/asm/thread_info.h): the call came by the
+/// 32-bit entry.
+const TS_COMPAT: u32 = 0x0002;
+/// `PF_KTHREAD` (include/linux/sched.h).
+const PF_KTHREAD: u32 = 0x0020_0000;
+/// `PF_IO_WORKER` and `PF_USER_WORKER`: io_uring's threads make no calls.
+const PF_WORKERS: u32 = 0x0000_0010 | 0x0000_4000;
+/// `__X32_SYSCALL_BIT`.
+const X32: u64 = 0x4000_0000;
+/// `SYS_SETSOCKOPT` (linux/net.h).
+const SYS_SETSOCKOPT: u32 = 14;
+
+/// The current task's `task_struct`, typed for the verifier.
+#[inline(always)]
+pub fn current() -> *mut task_struct {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_get_current_task_btf() }
+}
+
+
+/// Whether the task is a kernel thread.
+#[inline(always)]
+pub fn is_kernel_thread() -> bool {
+    flags() & PF_KTHREAD != 0
+}
+
+#[inline(always)]
+fn flags() -> u32 {
+    // SAFETY: `current` is typed, and `flags` is an unsigned int.
+    unsafe { field(current().cast(), &layout::TASK_FLAGS) }
+}
+
+/// Whether the current call came by the 32-bit entry (`in_compat_syscall`).
+#[inline(always)]
+pub fn in_compat_syscall() -> bool {
+    // SAFETY: `current` is typed, and `thread_info.status` is a u32.
+    let status: u32 = unsafe { field(current().cast(), &layout::TASK_STATUS) };
+    status & TS_COMPAT != 0
+}
+
+/// Whether the task has ever used io_uring, or is one of its threads.
+#[inline(always)]
+pub fn uses_io_uring() -> bool {
+    // SAFETY: `current` is typed, and `io_uring` is a pointer.
+    let context: u64 = unsafe { field(current().cast(), &layout::TASK_IO_URING) };
+    context != 0
+}
+
+/// The current system call, from the registers that the kernel saved at its
+/// entry: a process cannot change them while the call is under way.
+#[derive(Clone, Copy)]
+pub enum Call {
+    /// `setsockopt(2)` with these arguments.
+    Setsockopt { level: i32, optname: i32 },
+    /// `socketcall(2)` for `setsockopt`; its arguments lie in user memory.
+    Socketcall,
+    /// `ioctl(2)` with these arguments.
+    Ioctl { command: u32, argument: Address },
+    /// Anything else, or no call at all.
+    Other,
+}
+
+/// The call that the current task is in.
+#[inline(always)]
+pub fn call() -> Call {
+    if flags() & (PF_KTHREAD | PF_WORKERS) != 0 {
+        return Call::Other;
+    }
+    // SAFETY: the helper takes any task.
+    let registers = unsafe { bpf_task_pt_regs(current()) };
+    call_of(Address::of(registers as *const u8)).unwrap_or(Call::Other)
+}
+
+#[inline(always)]
+fn call_of(registers: Address) -> Option<Call> {
+    let number: u64 = registers.read(&layout::PT_REGS_ORIG_AX)?;
+    if in_compat_syscall() {
+        compat_call(registers, number as u32)
+    } else {
+        native_call(registers, number)
+    }
+}
+
+/// arch/x86/entry/syscalls/syscall_64.tbl: arguments in di, si, dx.
+#[inline(always)]
+fn native_call(registers: Address, number: u64) -> Option<Call> {
+    match number {
+        54 | 0x4000_021d => {
+            let level: u64 = registers.read(&layout::PT_REGS_SI)?;
+            let optname: u64 = registers.read(&layout::PT_REGS_DX)?;
+            Some(Call::Setsockopt { level: level as i32, optname: optname as i32 })
+        }
+        16 | 0x4000_0202 => {
+            let command: u64 = registers.read(&layout::PT_REGS_SI)?;
+            let argument = registers.follow(&layout::PT_REGS_DX)?;
+            Some(Call::Ioctl { command: command as u32, argument })
+        }
+        _ => Some(Call::Other),
+    }
+}
+
+/// arch/x86/entry/syscalls/syscall_32.tbl: arguments in bx, cx, dx.
+#[inline(always)]
+fn compat_call(registers: Address, number: u32) -> Option<Call> {
+    match number {
+        366 => {
+            let level: u64 = registers.read(&layout::PT_REGS_CX)?;
+            let optname: u64 = registers.read(&layout::PT_REGS_DX)?;
+            Some(Call::Setsockopt { level: level as i32, optname: optname as i32 })
+        }
+        102 => {
+            let which: u64 = registers.read(&layout::PT_REGS_BX)?;
+            let call = if which as u32 == SYS_SETSOCKOPT { Call::Socketcall } else { Call::Other };
+            Some(call)
+        }
+        54 => {
+            let command: u64 = registers.read(&layout::PT_REGS_CX)?;
+            let argument = registers.follow(&layout::PT_REGS_DX)?;
+            Some(Call::Ioctl { command: command as u32, argument })
+        }
+        _ => Some(Call::Other),
+    }
+}
+
+// 541 and 514 of the x32 table, with the bit.
+const _: () = assert!(X32 | 541 == 0x4000_021d && X32 | 514 == 0x4000_0202);

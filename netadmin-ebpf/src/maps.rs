@@ -1,0 +1,105 @@
+//! The maps. Their names and value types are part of the layout that a later
+//! agent takes over: see [`netadmin_common::LAYOUT_VERSION`].
+
+use core::ptr;
+
+use aya_ebpf::{
+    bindings::{
+        BPF_F_NO_PREALLOC, BPF_LOCAL_STORAGE_GET_F_CREATE, bpf_map_type::BPF_MAP_TYPE_TASK_STORAGE,
+    },
+    helpers::generated::bpf_task_storage_get,
+    macros::{btf_map, map},
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
+};
+use netadmin_common::{GuardRecord, PolicyRecord, call::CallRecord, event::EventAccount};
+
+use crate::{hooks::datagram::Judgement, kernel::task};
+
+/// Most cgroups that can be guarded at a time.
+const MAX_CGROUPS: u32 = 32_768;
+/// Most policies that can be in force at a time.
+const MAX_POLICIES: u32 = 512;
+/// Bytes of events that wait for the agent.
+const EVENTS_LEN: u32 = 1 << 20;
+/// Bytes of cgroup births and deaths that wait for the agent.
+const CGROUP_EVENTS_LEN: u32 = 1 << 20;
+
+/// Cgroup id to what guards it. The one lookup of an unguarded task.
+#[map]
+pub static GUARDS: HashMap<u64, GuardRecord> =
+    HashMap::with_max_entries(MAX_CGROUPS, BPF_F_NO_PREALLOC);
+
+/// Policy index to policy.
+#[map]
+pub static POLICIES: Array<PolicyRecord> = Array::with_max_entries(MAX_POLICIES, 0);
+
+/// One word: the socket options (a bit each, by discriminant) on which some
+/// policy in force has a rule that needs the value.
+#[map]
+pub static VALUE_RULES: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Refusals, for the agent to report.
+#[map]
+pub static EVENTS: RingBuf = RingBuf::with_byte_size(EVENTS_LEN, 0);
+
+/// Births and deaths of cgroups; apart from `EVENTS`, so that a flood of
+/// refusals hides none.
+#[map]
+pub static CGROUP_EVENTS: RingBuf = RingBuf::with_byte_size(CGROUP_EVENTS_LEN, 0);
+
+/// What became of the refusals.
+#[map]
+pub static ACCOUNT: PerCpuArray<EventAccount> = PerCpuArray::with_max_entries(1, 0);
+
+/// The call that a guarded task is in, from its first hook to its capability
+/// question. Goes with the task, so that it neither evicts nor fills up.
+#[btf_map]
+pub static CALLS: TaskStorage<CallRecord> = TaskStorage::new();
+
+/// The judgement of the datagram that a guarded task sends.
+#[btf_map]
+pub static JUDGEMENTS: TaskStorage<Judgement> = TaskStorage::new();
+
+/// A value of its own for each task. (Laid out as the loader expects a map's
+/// definition; aya-ebpf has the other local storages, not yet this one.)
+#[repr(C)]
+pub struct TaskStorage<T> {
+    r#type: *const [i32; BPF_MAP_TYPE_TASK_STORAGE as usize],
+    key: *const i32,
+    value: *const T,
+    max_entries: *const [i32; 0],
+    map_flags: *const [i32; BPF_F_NO_PREALLOC as usize],
+}
+
+// SAFETY: the fields are placeholders for the loader and never dereferenced.
+unsafe impl<T> Sync for TaskStorage<T> {}
+
+impl<T> TaskStorage<T> {
+    const fn new() -> Self {
+        Self {
+            r#type: ptr::null(),
+            key: ptr::null(),
+            value: ptr::null(),
+            max_entries: ptr::null(),
+            map_flags: ptr::null(),
+        }
+    }
+
+    /// The current task's value, zeroed at first; `None` if there is no memory
+    /// for it, or if the kernel is at work on this task's storages.
+    #[inline(always)]
+    pub fn of_current(&self) -> Option<&'static mut T> {
+        // SAFETY: the map outlives the program, and the value the task's call;
+        // only the task itself touches it.
+        unsafe {
+            bpf_task_storage_get(
+                ptr::from_ref(self).cast_mut().cast(),
+                task::current(),
+                ptr::null_mut(),
+                u64::from(BPF_LOCAL_STORAGE_GET_F_CREATE),
+            )
+            .cast::<T>()
+            .as_mut()
+        }
+    }
+}

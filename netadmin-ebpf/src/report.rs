@@ -1,0 +1,237 @@
+//! From an operation to a verdict, and from that to the event.
+
+use core::arch::asm;
+
+use aya_ebpf::helpers::{
+    bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
+    generated::bpf_ktime_get_boot_ns,
+};
+use aya_log_ebpf::debug;
+use netadmin_common::{
+    EventKind, EventRecord, LAYOUT_VERSION, Operation, OperationKind, Rule, SocketOption, Text, Value, Verdict,
+    Via, decide,
+    event::{VALUE_KNOWN, VALUE_NONE, VALUE_PRIVILEGED, VALUE_UNKNOWN},
+    policy::MODE_AUDIT,
+};
+
+use crate::{
+    guard::{self, Guard},
+    maps::{ACCOUNT, EVENTS},
+};
+
+/// `EPERM` (asm-generic/errno-base.h).
+pub const EPERM: i32 = 1;
+/// `EACCES`.
+const EACCES: i32 = 13;
+
+/// The kernel's own errno for a missing capability (`sk_setsockopt`).
+#[inline(always)]
+pub fn errno(option: SocketOption) -> i32 {
+    if matches!(option, SocketOption::Debug) { EACCES } else { EPERM }
+}
+
+/// What an LSM hook returns. (Opaque: else the compiler computes it as
+/// `-(refused)`, whose bounds the verifier does not follow.)
+#[inline(always)]
+pub fn answer(refused: bool, errno: i32) -> i32 {
+    if !refused {
+        return 0;
+    }
+    let mut code = -i64::from(errno);
+    // SAFETY: moves a register onto itself.
+    unsafe { asm!("{code} = {code}", code = inout(reg) code, options(nomem, nostack)) };
+    code as i32
+}
+
+/// An operation, and where it came from: what a hook asks.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Question {
+    kind: u32,
+    via: u32,
+    errno: u32,
+    ifindex: u32,
+    excepted: u32,
+    value_state: u32,
+    value: i64,
+    name: Text,
+}
+
+impl Question {
+    /// An operation on a device, or on none that is known.
+    #[inline(always)]
+    pub fn on_device(kind: OperationKind, via: Via) -> Self {
+        Self {
+            kind: kind as u32,
+            via: via as u32,
+            errno: EPERM as u32,
+            ifindex: 0,
+            excepted: 0,
+            value_state: VALUE_NONE,
+            value: 0,
+            name: Text::EMPTY,
+        }
+    }
+
+    /// The device, and whether the policy excepts it.
+    #[inline(always)]
+    pub fn device(mut self, ifindex: u32, name: Text, excepted: bool) -> Self {
+        self.ifindex = ifindex;
+        self.name = name;
+        self.excepted = u32::from(excepted);
+        self
+    }
+
+    /// Setting a socket option. `errno` is the kernel's own for a missing
+    /// capability.
+    #[inline(always)]
+    pub fn set(kind: OperationKind, value: Value, errno: i32) -> Self {
+        let (value_state, value) = match value {
+            Value::Known(value) => (VALUE_KNOWN, value),
+            Value::Privileged => (VALUE_PRIVILEGED, 0),
+            Value::Unknown => (VALUE_UNKNOWN, 0),
+        };
+        let question = Self::on_device(kind, Via::Setsockopt);
+        Self { errno: errno as u32, value_state, value, ..question }
+    }
+
+    #[inline(always)]
+    fn operation(&self) -> Option<Operation> {
+        Some(Operation {
+            kind: OperationKind::from_number(self.kind as u16)?,
+            value: match self.value_state {
+                VALUE_KNOWN => Value::Known(self.value),
+                VALUE_PRIVILEGED => Value::Privileged,
+                _ => Value::Unknown,
+            },
+            excepted: self.excepted != 0,
+        })
+    }
+
+    /// Whether the current task's policy refuses it. Reports what there is to
+    /// report.
+    #[inline(always)]
+    pub fn is_refused(&self) -> bool {
+        netadmin_decide(self) != 0
+    }
+}
+
+/// The one place where the programs decide. (Global for the verifier, which
+/// then checks it once and not for each call.)
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_decide(question: *const Question) -> u32 {
+    // SAFETY: the verifier checks that callers pass a whole question.
+    let Some(question) = (unsafe { question.as_ref() }) else {
+        return 1;
+    };
+    let Some(guard) = guard::current() else {
+        return 0;
+    };
+    let Some(operation) = question.operation() else {
+        return 1;
+    };
+    let verdict = decide(guard.policy, &operation);
+    debug!(
+        (),
+        "policy {} cgroup {} operation {} via {} on device {}: {}",
+        guard.index,
+        guard.cgroup,
+        question.kind,
+        question.via,
+        question.ifindex,
+        match verdict {
+            Verdict::Allow => "allowed",
+            Verdict::Report(_) => "allowed, and reported",
+            Verdict::Refuse(_) => "against a rule",
+        },
+    );
+    match verdict {
+        Verdict::Allow => 0,
+        Verdict::Report(rule) => {
+            submit(question, &guard, rule, EventKind::Allowed);
+            0
+        }
+        Verdict::Refuse(rule) if guard.policy.mode == MODE_AUDIT => {
+            submit(question, &guard, rule, EventKind::WouldRefuse);
+            0
+        }
+        Verdict::Refuse(rule) => {
+            submit(question, &guard, rule, EventKind::Refused);
+            1
+        }
+    }
+}
+
+/// Hands an event to the agent, or counts it as dropped.
+#[inline(always)]
+fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
+    let Some(mut entry) = EVENTS.reserve::<EventRecord>(0) else {
+        count_dropped();
+        return;
+    };
+    let ids = bpf_get_current_pid_tgid();
+    entry.write(EventRecord {
+        layout: LAYOUT_VERSION,
+        kind: kind as u16,
+        via: question.via as u16,
+        // SAFETY: the helper has no preconditions.
+        time: unsafe { bpf_ktime_get_boot_ns() },
+        cgroup: guard.cgroup,
+        pid: (ids >> 32) as u32,
+        tid: ids as u32,
+        uid: bpf_get_current_uid_gid() as u32,
+        policy: guard.index,
+        rule: rule as u16,
+        operation: question.kind as u16,
+        errno: question.errno,
+        value: question.value,
+        value_state: question.value_state,
+        ifindex: question.ifindex,
+        promiscuity_before: 0,
+        promiscuity_after: 0,
+        kernel_thread: 0,
+        reserved: 0,
+        comm: bpf_get_current_comm().unwrap_or_default(),
+        ifname: question.name.bytes(),
+    });
+    entry.submit(0);
+    count_submitted();
+}
+
+fn count_submitted() {
+    if let Some(account) = ACCOUNT.get_ptr_mut(0) {
+        // SAFETY: a live entry of the map.
+        unsafe {
+            add_one(&raw mut (*account).seen);
+            add_one(&raw mut (*account).submitted);
+        }
+    }
+}
+
+fn count_dropped() {
+    if let Some(account) = ACCOUNT.get_ptr_mut(0) {
+        // SAFETY: a live entry of the map.
+        unsafe {
+            add_one(&raw mut (*account).seen);
+            add_one(&raw mut (*account).dropped);
+        }
+    }
+}
+
+/// Adds one in a single instruction: programs can be preempted by each other.
+///
+/// # Safety
+/// `counter` must be a live counter of a map.
+#[inline(always)]
+unsafe fn add_one(counter: *mut u64) {
+    // SAFETY: as the caller promises; maps are aligned to eight bytes. (The
+    // target's `core` has no `fetch_add`; BPF has had the instruction from 3.18.)
+    unsafe {
+        asm!(
+            "lock *(u64 *)({counter} + 0) += {one}",
+            counter = in(reg) counter,
+            one = in(reg) 1u64,
+        );
+    }
+}
