@@ -1,6 +1,5 @@
 //! `cargo xtask demo`: from nothing to the guard at work, in one command.
 
-use std::io::{Write as _, stdout};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -57,12 +56,7 @@ pub fn run(options: &Options) -> Result<u8> {
         parallel: false,
         timeout: Some(TIMEOUT),
     };
-    let outcome = guest.boot(&mut |output| {
-        // A reader that went away is no failure of ours.
-        let mut out = stdout().lock();
-        let _ = out.write_all(output).and_then(|()| out.flush());
-        progress::touch();
-    })?;
+    let outcome = guest.boot(&mut progress::print_bytes)?;
     outcome.report();
     Ok(outcome.exit_status())
 }

@@ -69,12 +69,14 @@ pub fn idle() {
 
 /// Prints one line on standard output, whole, and tells the heartbeat.
 pub fn print_line(line: &[u8]) {
+    print_bytes(&[line, b"\n"].concat());
+}
+
+/// Passes output on at once, and tells the heartbeat.
+pub fn print_bytes(bytes: &[u8]) {
     let mut out = std::io::stdout().lock();
     // A reader that went away is no failure of ours.
-    let _ = out
-        .write_all(line)
-        .and_then(|()| out.write_all(b"\n"))
-        .and_then(|()| out.flush());
+    let _ = out.write_all(bytes).and_then(|()| out.flush());
     touch();
 }
 

@@ -73,6 +73,12 @@ fn install(missing: &[&Need]) -> Result<()> {
 }
 
 fn install_packages(packages: &[&str]) -> Result<()> {
+    if !need::program("apt-get") {
+        bail!(
+            "there is no apt-get here: install {} by hand",
+            packages.join(", ")
+        );
+    }
     let privilege = privilege().with_context(|| {
         let words = packages.join(" ");
         format!("installing needs root; as root run: apt-get install {words}")

@@ -172,6 +172,10 @@ fn needed_libraries(root: &Path, program: &Path) -> Result<BTreeMap<String, Path
 fn library(line: &str) -> Option<(String, PathBuf)> {
     let (name, rest) = line.trim().split_once(" => ")?;
     let (path, _) = rest.rsplit_once(" (")?;
+    // The loader is listed by its path; it has a place of its own.
+    if name.contains('/') {
+        return None;
+    }
     Some((name.to_owned(), PathBuf::from(path)))
 }
 
@@ -193,6 +197,10 @@ mod tests {
             PathBuf::from("/tmp/x/libmnl.so.0"),
         );
         assert_eq!(library(line), Some(expected));
+        assert_eq!(
+            library("\t/lib64/ld-linux-x86-64.so.2 => /tmp/x/ld.so (0x0)"),
+            None
+        );
         assert_eq!(library("\tlinux-vdso.so.1 (0x00007ffd)"), None);
     }
 

@@ -4,7 +4,7 @@ mod console;
 mod machine;
 
 use std::fs;
-use std::io::{IsTerminal as _, Write as _, stdin, stdout};
+use std::io::{IsTerminal as _, stdin};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -123,11 +123,12 @@ pub fn run(options: &Options) -> Result<u8> {
         parallel: options.parallel,
         timeout,
     };
-    let outcome = guest.boot(&mut |output| {
-        let mut out = stdout().lock();
-        // A reader that went away is no failure of ours.
-        let _ = out.write_all(output).and_then(|()| out.flush());
-    })?;
+    if interactive {
+        progress::idle();
+    } else {
+        progress::quiet_step(format!("running {:?} on {kernel}", guest.job.command[0]));
+    }
+    let outcome = guest.boot(&mut progress::print_bytes)?;
     outcome.report();
     Ok(outcome.exit_status())
 }
@@ -178,13 +179,7 @@ impl Guest<'_> {
             parallel: self.parallel,
             timeout: self.timeout,
         };
-        progress::quiet_step(format!(
-            "running {:?} on {}",
-            self.job.command[0], self.kernel
-        ));
-        let result = boot_until_ready(&machine, output);
-        progress::idle();
-        result
+        boot_until_ready(&machine, output)
     }
 }
 
