@@ -60,11 +60,11 @@ pub fn archive(cache: &Cache) -> Result<PathBuf> {
     }
 }
 
-/// A name that changes when the choice of tools does.
+/// A name that changes when the choice of tools does, or the way they are packed.
 fn choice() -> String {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hasher = DefaultHasher::new();
-    (TOOLS, SUITE, PASSWD, GROUP, env!("CARGO_PKG_VERSION")).hash(&mut hasher);
+    include_str!("tools.rs").hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
