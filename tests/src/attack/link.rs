@@ -57,6 +57,13 @@ pub fn create_with(name: &str, link_type: &str, data: &Nested) -> Message {
         .link_info(link_type, data)
 }
 
+/// The same, which changes the link if it is there already.
+pub fn create_or_change(name: &str, link_type: &str) -> Message {
+    Message::new(RTM_NEWLINK, NLM_F_CREATE, &[0; 16])
+        .text(IFLA_IFNAME, name)
+        .link_info(link_type, &Nested::default())
+}
+
 /// Sends one request.
 pub fn request(message: Message) -> io::Result<()> {
     transact(&[message])

@@ -108,6 +108,12 @@ fn datagrams(trials: &mut Trials) {
 }
 
 fn at_creation(trials: &mut Trials) {
+    on_victim(
+        "rtm_newlink_that_would_create_and_finds_the_device",
+        flag("RTM_NEWLINK"),
+        || link::request(link::create_or_change(VICTIM, "dummy").flags(IFF_PROMISC, IFF_PROMISC)),
+    )
+    .twins(trials);
     let expected = Expected {
         interface: None,
         ..flag("RTM_NEWLINK")

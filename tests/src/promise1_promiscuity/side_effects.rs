@@ -18,6 +18,7 @@ pub fn add(trials: &mut Trials) {
     bridge_ports(trials);
     passthru(trials);
     stacked(trials);
+    over_veth(trials);
     members(trials);
 }
 
@@ -199,6 +200,22 @@ fn stacked(trials: &mut Trials) {
         })
         .twins(trials);
     }
+}
+
+/// On a veth the rise comes within the call on every kernel; on a dummy, from
+/// 7.x on, from a kernel worker.
+fn over_veth(trials: &mut Trials) {
+    let address = refused("promiscuous.unicast_filter", "SIOCSIFFLAGS");
+    Attack::new("macvlan_over_a_veth_brought_up", VICTIM, address, || {
+        change_flags(Family::Inet, UPPER, IFF_UP, 0)
+    })
+    .needs(&["macvlan", "veth"])
+    .on(|| {
+        make::down(VICTIM, "veth")?;
+        make::up(VICTIM)?;
+        make::macvlan(UPPER, VICTIM, MacvlanMode::Bridge)
+    })
+    .twins(trials);
 }
 
 /// A promiscuous bond or team hands it to whoever joins.

@@ -31,6 +31,10 @@ pub fn add(trials: &mut Trials) {
             )
         },
     );
+    trials.on_kernel_without_bpf_lsm("no_bpf_in_the_lsm_list_ends_the_agent_with_3", || {
+        let policy = policy_in(&new_directory()?, 0o644)?;
+        fails(&["--policy", &policy], CANNOT_ENFORCE, &["lsm", "bpf"])
+    });
     trials.alone("no_arguments_are_wrong_usage", || {
         fails(&[], USAGE, &["--policy"])
     });

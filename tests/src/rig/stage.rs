@@ -3,9 +3,10 @@
 //! Loading the programs takes long under emulation, so an agent serves all
 //! tests of its policy that follow each other.
 
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use libtest_mimic::{Completion, Failed, Trial};
 
 use super::agent::PROGRAM;
@@ -17,11 +18,15 @@ pub const WITHOUT_AGENT: &str = "NETADMIN_TEST_WITHOUT_AGENT";
 static SHARED: Mutex<Shared> = Mutex::new(Shared {
     agent: None,
     witness: None,
+    failure: None,
 });
 
 struct Shared {
     agent: Option<(String, Agent)>,
     witness: Option<Witness>,
+    /// The last policy that the agent did not start with, and why: it is not
+    /// tried again for each of its tests.
+    failure: Option<(String, String)>,
 }
 
 /// What a test does.
@@ -113,6 +118,22 @@ impl Trials {
         });
     }
 
+    /// A test for a machine booted with `lsm=` and a list that has no `bpf`.
+    pub fn on_kernel_without_bpf_lsm<F>(&mut self, name: &str, body: F)
+    where
+        F: FnOnce() -> Result<()> + Send + 'static,
+    {
+        self.add(name, &[], move || {
+            let list = std::fs::read_to_string("/sys/kernel/security/lsm")?;
+            if list.trim().split(',').any(|module| module == "bpf") {
+                return Ok(Completion::ignored_with(
+                    "this kernel has bpf in its LSM list",
+                ));
+            }
+            body().map(|()| Completion::Completed)
+        });
+    }
+
     /// All of them.
     pub fn finish(self) -> Vec<Trial> {
         self.list
@@ -154,15 +175,12 @@ pub(super) fn under(
     body: impl FnOnce(&Stage<'_>) -> Result<()>,
 ) -> Result<Completion> {
     Cgroup::make_usual().context("make the control groups")?;
-    if without_agent() {
-        let stage = Stage {
-            agent: None,
-            witness: None,
-        };
-        return body(&stage).map(|()| Completion::Completed);
-    }
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    shared.prepare(policy)?;
+    if without_agent() {
+        shared.start_witness_if_there();
+    } else {
+        shared.prepare(policy)?;
+    }
     let stage = Stage {
         agent: shared.agent.as_ref().map(|(_, agent)| agent),
         witness: shared.witness.as_ref(),
@@ -186,10 +204,40 @@ impl Shared {
             self.stop_agent()?;
         }
         if self.agent.is_none() {
-            let agent = Agent::start(policy).context("start the agent")?;
-            self.agent = Some((policy.to_owned(), agent));
+            self.start_agent(policy)?;
         }
         Ok(())
+    }
+
+    /// Without the agent's enforcement its witness may be had all the same.
+    fn start_witness_if_there(&mut self) {
+        if self.witness.is_none() && Path::new(PROGRAM).exists() {
+            self.witness = Witness::start().ok();
+            let word = if self.witness.is_some() {
+                "with"
+            } else {
+                "without"
+            };
+            eprintln!("note: no agent enforces anything; {word} the witness");
+        }
+    }
+
+    fn start_agent(&mut self, policy: &str) -> Result<()> {
+        if let Some((failed, reason)) = &self.failure
+            && failed == policy
+        {
+            bail!("the agent did not start, as before: {reason}");
+        }
+        match Agent::start(policy).context("start the agent") {
+            Ok(agent) => {
+                self.agent = Some((policy.to_owned(), agent));
+                Ok(())
+            }
+            Err(error) => {
+                self.failure = Some((policy.to_owned(), format!("{error:#}")));
+                Err(error)
+            }
+        }
     }
 
     fn stop_agent(&mut self) -> Result<()> {
