@@ -23,7 +23,11 @@ pub fn current() -> Option<Guard> {
     let cgroup = unsafe { bpf_get_current_cgroup_id() };
     let record = of_cgroup(cgroup)?;
     let policy = POLICIES.get(record.policy)?;
-    Some(Guard { cgroup, index: record.policy, policy })
+    Some(Guard {
+        cgroup,
+        index: record.policy,
+        policy,
+    })
 }
 
 /// What guards a cgroup.

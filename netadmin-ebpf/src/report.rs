@@ -8,8 +8,8 @@ use aya_ebpf::helpers::{
 };
 use aya_log_ebpf::debug;
 use netadmin_common::{
-    EventKind, EventRecord, LAYOUT_VERSION, Operation, OperationKind, Rule, SocketOption, Text, Value, Verdict,
-    Via, decide,
+    EventKind, EventRecord, LAYOUT_VERSION, Operation, OperationKind, Rule, SocketOption, Text,
+    Value, Verdict, Via, decide,
     event::{VALUE_KNOWN, VALUE_NONE, VALUE_PRIVILEGED, VALUE_UNKNOWN},
     policy::MODE_AUDIT,
 };
@@ -27,7 +27,11 @@ const EACCES: i32 = 13;
 /// The kernel's own errno for a missing capability (`sk_setsockopt`).
 #[inline(always)]
 pub fn errno(option: SocketOption) -> i32 {
-    if matches!(option, SocketOption::Debug) { EACCES } else { EPERM }
+    if matches!(option, SocketOption::Debug) {
+        EACCES
+    } else {
+        EPERM
+    }
 }
 
 /// What an LSM hook returns. (Opaque: else the compiler computes it as
@@ -92,7 +96,12 @@ impl Question {
             Value::Unknown => (VALUE_UNKNOWN, 0),
         };
         let question = Self::on_device(kind, Via::Setsockopt);
-        Self { errno: errno as u32, value_state, value, ..question }
+        Self {
+            errno: errno as u32,
+            value_state,
+            value,
+            ..question
+        }
     }
 
     #[inline(always)]

@@ -215,8 +215,10 @@ impl Programs {
         let program: &mut CgroupSockopt = program(&mut self.ebpf, VALUE_PROGRAM)?
             .try_into()
             .map_err(|source: ProgramError| error(source.into()))?;
+        // A link always allows other programs beside it, and takes no flag that
+        // says so (cgroup_bpf_link_attach).
         let id = program
-            .attach(cgroup, CgroupAttachMode::AllowMultiple)
+            .attach(cgroup, CgroupAttachMode::default())
             .map_err(|source| error(source.into()))?;
         program.take_link(id).map_err(|source| error(source.into()))
     }

@@ -66,7 +66,8 @@ fn refuses_option(option: SocketOption, capability: i32) -> bool {
         call.reported_option = 0;
         return true;
     }
-    let refused = Question::set(option.operation(), Value::Privileged, report::errno(option)).is_refused();
+    let refused =
+        Question::set(option.operation(), Value::Privileged, report::errno(option)).is_refused();
     if capability == CAP_NET_RAW
         && refused
         && let Some(call) = call
@@ -105,7 +106,9 @@ fn refuses_enslaving(via: Via, argument: Address) -> bool {
         Via::DevPrivate => (OperationKind::PromiscuousBridgePort, 0),
         _ => (OperationKind::PromiscuousStacked, 0),
     };
-    Question::on_device(kind, via).device(ifindex, Text::EMPTY, false).is_refused()
+    Question::on_device(kind, via)
+        .device(ifindex, Text::EMPTY, false)
+        .is_refused()
 }
 
 /// `ifr_ifindex` as the caller's memory says now: for the event alone.

@@ -35,7 +35,12 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     };
     let mut failure = 0;
     if let Some((policy, origin)) = inherited {
-        let record = GuardRecord { policy, origin: origin as u32, flags, reserved: 0 };
+        let record = GuardRecord {
+            policy,
+            origin: origin as u32,
+            flags,
+            reserved: 0,
+        };
         if let Err(error) = GUARDS.insert(id, record, 0) {
             failure = error.unsigned_abs();
         }
@@ -47,7 +52,11 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
 /// A child of what a guarded task made is of the same making, whoever makes it.
 #[inline(always)]
 fn inherited_origin(parent: &GuardRecord) -> Origin {
-    if parent.origin == Origin::Creator as u32 { Origin::Creator } else { Origin::Ancestor }
+    if parent.origin == Origin::Creator as u32 {
+        Origin::Creator
+    } else {
+        Origin::Ancestor
+    }
 }
 
 /// Tracepoint `cgroup_rmdir(cgrp, path)`.

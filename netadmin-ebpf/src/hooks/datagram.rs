@@ -7,11 +7,7 @@
 
 use core::{ffi::c_void, ptr::from_mut};
 
-use aya_ebpf::{
-    helpers::generated::bpf_loop,
-    macros::lsm,
-    programs::LsmContext,
-};
+use aya_ebpf::{helpers::generated::bpf_loop, macros::lsm, programs::LsmContext};
 use netadmin_common::{
     Text, Via,
     netlink::{
@@ -22,7 +18,7 @@ use netadmin_common::{
 
 use super::links;
 use crate::{
-    guard::{self, Guard},
+    guard,
     kernel::{Address, field, layout},
     maps::JUDGEMENTS,
     report::{self, EPERM},
@@ -67,7 +63,7 @@ pub fn netlink_send(ctx: LsmContext) -> i32 {
     // SAFETY: `skb` is typed, and `data_len` is an unsigned int.
     let paged: u32 = unsafe { field(skb, &layout::SK_BUFF_DATA_LEN) };
     let refused = match Address::of(sock).follow(&layout::SOCK_NET) {
-        Some(net) if paged == 0 => refuses_datagram(guard, Datagram { data, len }, net),
+        Some(net) if paged == 0 => refuses_datagram(data, len, net),
         _ => links::refuses_unjudged(Via::Rtnetlink),
     };
     report::answer(refused, EPERM)
@@ -89,53 +85,56 @@ fn cannot_matter(data: Address, len: u32) -> bool {
     }
 }
 
-#[derive(Clone, Copy)]
-struct Datagram {
-    data: Address,
-    len: u32,
-}
+/// The bytes of a datagram, from this address on.
+struct Datagram(Address);
 
 impl Bytes for Datagram {
     #[inline(always)]
     fn read<T: Plain>(&self, offset: u32) -> Option<T> {
-        self.data.plus(u64::from(offset)).load()
+        self.0.plus(u64::from(offset)).load()
     }
 
     /// (After the datagram the kernel keeps `skb_shared_info`, so there are
     /// always as many bytes to read.)
     #[inline(always)]
     fn text(&self, offset: u32, len: u32) -> Option<Text> {
-        let words = self.data.plus(u64::from(offset)).load()?;
+        let words = self.0.plus(u64::from(offset)).load()?;
         Some(Text::from_memory(words).first(len))
     }
 }
 
 struct Loop {
     judgement: *mut Judgement,
-    guard: Guard,
-    datagram: Datagram,
+    data: Address,
     net: Address,
     refused: u32,
     ended: u32,
 }
 
 #[inline(always)]
-fn refuses_datagram(guard: Guard, datagram: Datagram, net: Address) -> bool {
+fn refuses_datagram(data: Address, len: u32, net: Address) -> bool {
     let Some(judgement) = JUDGEMENTS.of_current() else {
         return links::refuses_unjudged(Via::Rtnetlink);
     };
-    judgement.walk.begin(datagram.len);
-    let mut state =
-        Loop { judgement: from_mut(judgement), guard, datagram, net, refused: 0, ended: 0 };
+    judgement.walk.begin(len);
+    let mut state = Loop {
+        judgement: from_mut(judgement),
+        data,
+        net,
+        refused: 0,
+        ended: 0,
+    };
     // SAFETY: `step` takes what `state` points to, which outlives the loop.
     unsafe {
-        bpf_loop(MAX_STEPS, step as *mut c_void, from_mut(&mut state).cast(), 0);
+        bpf_loop(
+            MAX_STEPS,
+            step as *mut c_void,
+            from_mut(&mut state).cast(),
+            0,
+        );
     }
-    if state.ended == 0 {
-        // Longer than the bound: refused, not skipped.
-        return links::refuses_unjudged(Via::Rtnetlink) || state.refused != 0;
-    }
-    state.refused != 0
+    // Not at its end: longer than the bound, or not readable.
+    state.refused != 0 || state.ended == 0 && links::refuses_unjudged(Via::Rtnetlink)
 }
 
 const GO_ON: i64 = 0;
@@ -145,27 +144,49 @@ extern "C" fn step(_step: u32, state: *mut Loop) -> i64 {
     // SAFETY: `refuses_datagram` passes a valid state, whose judgement is the
     // task's own.
     let (state, judgement) = unsafe { (&mut *state, &mut *(*state).judgement) };
-    match judgement.walk.step(&state.datagram) {
-        Step::More => GO_ON,
-        Step::Link => {
-            judge_link(state, judgement);
+    match netadmin_walk(&mut judgement.walk, state.data.value()) {
+        STEP_MORE => GO_ON,
+        STEP_LINK => {
+            state.refused |= u32::from(refuses_link(judgement, state.net));
             GO_ON
         }
-        Step::Done => {
+        STEP_DONE => {
             state.ended = 1;
             STOP
         }
-        Step::Unreadable => STOP,
+        _ => STOP,
+    }
+}
+
+const STEP_MORE: u32 = 0;
+const STEP_LINK: u32 = 1;
+const STEP_DONE: u32 = 2;
+const STEP_UNREADABLE: u32 = 3;
+
+/// One step of the walk over the datagram at `data`. (Global for the verifier,
+/// which then checks a step apart from the loop.)
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_walk(walk: *mut Walk, data: u64) -> u32 {
+    // SAFETY: the verifier checks that callers pass a whole walk.
+    let Some(walk) = (unsafe { walk.as_mut() }) else {
+        return STEP_UNREADABLE;
+    };
+    match walk.step(&Datagram(Address::from_field(data))) {
+        Step::More => STEP_MORE,
+        Step::Link => STEP_LINK,
+        Step::Done => STEP_DONE,
+        Step::Unreadable => STEP_UNREADABLE,
     }
 }
 
 #[inline(always)]
-fn judge_link(state: &mut Loop, judgement: &mut Judgement) {
+fn refuses_link(judgement: &mut Judgement, net: Address) -> bool {
     let Judgement { walk, view } = judgement;
-    links::look(&walk.link, view, state.net);
+    links::look(&walk.link, view, net);
     view.unstable = walk.unstable;
     let new = walk.link.message_type == u32::from(RTM_NEWLINK);
     let via = if new { Via::NewLink } else { Via::SetLink };
-    state.refused += links::refusals(&state.guard, &walk.link, view, via);
     walk.unstable |= u32::from(walk.link.unsettles());
+    links::refuses(&walk.link, view, via)
 }

@@ -104,10 +104,7 @@ pub fn devinet_ioctl(ctx: FEntryContext) -> i32 {
 }
 
 #[inline(always)]
-fn judge(
-    ctx: &FEntryContext,
-    device_name: impl FnOnce(Text) -> Option<Text>,
-) {
+fn judge(ctx: &FEntryContext, device_name: impl FnOnce(Text) -> Option<Text>) {
     let command: u32 = ctx.arg(1);
     let Some((via, true)) = way(command) else {
         return;
@@ -129,7 +126,7 @@ fn judge(
         Some(name) => match (device_name(name), via) {
             (None, _) => false,
             (Some(_), Via::SetIfName) => refuses_name(&guard, ifreq),
-            (Some(name), _) => refuses_flags(&guard, net, name, ifreq),
+            (Some(name), _) => refuses_flags(net, name, ifreq),
         },
     };
     call.command = command;
@@ -139,7 +136,7 @@ fn judge(
 /// `dev_change_flags(dev, ifr->ifr_flags)`: what rtnetlink does with a full
 /// mask.
 #[inline(always)]
-fn refuses_flags(guard: &Guard, net: Address, name: Text, ifreq: Address) -> bool {
+fn refuses_flags(net: Address, name: Text, ifreq: Address) -> bool {
     let (Some(flags), Some(judgement)) =
         (ifreq.plus(IFR_DATA).load::<u16>(), JUDGEMENTS.of_current())
     else {
@@ -157,7 +154,7 @@ fn refuses_flags(guard: &Guard, net: Address, name: Text, ifreq: Address) -> boo
         // ENODEV, whatever the flags.
         return false;
     }
-    links::refusals(guard, request, &judgement.view, Via::SetIfFlags) != 0
+    links::refuses(request, &judgement.view, Via::SetIfFlags)
 }
 
 /// `dev_change_name`: not into a name that the policy excepts.
@@ -171,7 +168,9 @@ fn refuses_name(guard: &Guard, ifreq: Address) -> bool {
         Some(name) => {
             let kind = OperationKind::PromiscuousExceptedName;
             guard.policy.excepts_name(&name)
-                && Question::on_device(kind, Via::SetIfName).device(0, name, false).is_refused()
+                && Question::on_device(kind, Via::SetIfName)
+                    .device(0, name, false)
+                    .is_refused()
         }
     }
 }

@@ -7,7 +7,7 @@ use netadmin_common::{
 };
 
 use crate::{
-    guard::Guard,
+    guard,
     kernel::{Address, netdev},
     report::Question,
 };
@@ -59,9 +59,27 @@ pub fn take(device: Option<Address>, into: &mut Device) {
     }
 }
 
-/// How many of a request's operations are refused; each is reported.
+/// Whether the current task's policy refuses any of the operations that
+/// `request` is; each is reported.
 #[inline(always)]
-pub fn refusals(guard: &Guard, request: &LinkRequest, view: &LinkView, via: Via) -> u32 {
+pub fn refuses(request: &LinkRequest, view: &LinkView, via: Via) -> bool {
+    netadmin_judge_link(request, view, via as u32) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_judge_link(
+    request: *const LinkRequest,
+    view: *const LinkView,
+    via: u32,
+) -> u32 {
+    // SAFETY: the verifier checks that callers pass a whole request and view.
+    let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
+        return 1;
+    };
+    let (Some(guard), Some(via)) = (guard::current(), Via::from_number(via as u16)) else {
+        return 0;
+    };
     let operations = judge(request, view, guard.policy);
     let (ifindex, name) = if view.device.index != 0 {
         (view.device.index, view.device.name)
@@ -71,7 +89,7 @@ pub fn refusals(guard: &Guard, request: &LinkRequest, view: &LinkView, via: Via)
     let mut refused = 0;
     for kind in operations.kinds.into_iter().flatten() {
         let question = Question::on_device(kind, via).device(ifindex, name, operations.excepted);
-        refused += u32::from(question.is_refused());
+        refused |= u32::from(question.is_refused());
     }
     refused
 }

@@ -62,14 +62,19 @@ fn refuses_membership(socket: *const u8) -> bool {
 
 #[inline(always)]
 fn option_answer(socket: *const u8, option: SocketOption) -> i32 {
-    let needs_value = VALUE_RULES.get(0).is_none_or(|rules| rules & (1 << option as u32) != 0);
+    let needs_value = VALUE_RULES
+        .get(0)
+        .is_none_or(|rules| rules & (1 << option as u32) != 0);
     if !needs_value && !task::uses_io_uring() && !task::in_compat_syscall() {
         return 0;
     }
     let Some(guard) = guard::current() else {
         return 0;
     };
-    report::answer(refuses_option(&guard, socket, option), report::errno(option))
+    report::answer(
+        refuses_option(&guard, socket, option),
+        report::errno(option),
+    )
 }
 
 #[inline(always)]

@@ -75,7 +75,11 @@ unsafe fn hand_on_no_more_than_copied(sockopt: *mut bpf_sockopt) {
         (*sockopt).optlen = match ((*sockopt).level, (*sockopt).optname) {
             (SOL_PACKET, PACKET_ADD_MEMBERSHIP) => PACKET_MREQ_MAX_LEN,
             (level, optname) => {
-                if SocketOption::from_level_and_name(level, optname).is_some() { 4 } else { 0 }
+                if SocketOption::from_level_and_name(level, optname).is_some() {
+                    4
+                } else {
+                    0
+                }
             }
         };
     }
@@ -108,7 +112,12 @@ fn refuses_option(sockopt: *mut bpf_sockopt, option: SocketOption) -> bool {
     let Some(raw) = value_at::<u32>(sockopt, 0) else {
         return false;
     };
-    Question::set(option.operation(), Value::Known(option.widen(raw)), report::errno(option)).is_refused()
+    Question::set(
+        option.operation(),
+        Value::Known(option.widen(raw)),
+        report::errno(option),
+    )
+    .is_refused()
 }
 
 #[inline(always)]

@@ -6,15 +6,18 @@ use super::{Address, layout};
 /// only unique within one.
 #[inline(always)]
 pub fn is_v2(cgroup: Address) -> Option<bool> {
-    let hierarchy: u32 =
-        cgroup.follow(&layout::CGROUP_ROOT)?.read(&layout::CGROUP_ROOT_HIERARCHY_ID)?;
+    let hierarchy: u32 = cgroup
+        .follow(&layout::CGROUP_ROOT)?
+        .read(&layout::CGROUP_ROOT_HIERARCHY_ID)?;
     Some(hierarchy == 0)
 }
 
 /// The id of a `struct cgroup`.
 #[inline(always)]
 pub fn id(cgroup: Address) -> Option<u64> {
-    cgroup.follow(&layout::CGROUP_KN)?.read(&layout::KERNFS_NODE_ID)
+    cgroup
+        .follow(&layout::CGROUP_KN)?
+        .read(&layout::KERNFS_NODE_ID)
 }
 
 /// The id of its parent; `None` for a root.

@@ -26,7 +26,10 @@ impl Address {
     /// verifier lets no typed pointer into a global function.
     #[inline(always)]
     pub fn argument(ctx: &impl EbpfContext, n: u64) -> Option<Self> {
-        Self::of(ctx.as_ptr().cast_const()).plus(8 * n).load().map(Self)
+        Self::of(ctx.as_ptr().cast_const())
+            .plus(8 * n)
+            .load()
+            .map(Self)
     }
 
     /// The address that a field held.
@@ -102,5 +105,10 @@ impl Address {
 #[inline(always)]
 pub unsafe fn field<T: Plain>(pointer: *const u8, offset: &Offset) -> T {
     // SAFETY: as the caller promises; the verifier checks type and bounds.
-    unsafe { pointer.add(offset.load() as usize).cast::<T>().read_volatile() }
+    unsafe {
+        pointer
+            .add(offset.load() as usize)
+            .cast::<T>()
+            .read_volatile()
+    }
 }

@@ -195,5 +195,7 @@ pub fn lower(device: Address) -> Option<Address> {
     if first == head || second != head {
         return None;
     }
-    first.container(&layout::NETDEV_ADJACENT_LIST).follow(&layout::NETDEV_ADJACENT_DEV)
+    first
+        .container(&layout::NETDEV_ADJACENT_LIST)
+        .follow(&layout::NETDEV_ADJACENT_DEV)
 }

@@ -2,9 +2,7 @@
 
 use aya_ebpf::{
     bindings::task_struct,
-    helpers::{
-        generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
-    },
+    helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
 };
 
 use super::{Address, field, layout};
@@ -27,7 +25,6 @@ pub fn current() -> *mut task_struct {
     // SAFETY: the helper has no preconditions.
     unsafe { bpf_get_current_task_btf() }
 }
-
 
 /// Whether the task is a kernel thread.
 #[inline(always)]
@@ -99,12 +96,18 @@ fn native_call(registers: Address, number: u64) -> Option<Call> {
         54 | 0x4000_021d => {
             let level: u64 = registers.read(&layout::PT_REGS_SI)?;
             let optname: u64 = registers.read(&layout::PT_REGS_DX)?;
-            Some(Call::Setsockopt { level: level as i32, optname: optname as i32 })
+            Some(Call::Setsockopt {
+                level: level as i32,
+                optname: optname as i32,
+            })
         }
         16 | 0x4000_0202 => {
             let command: u64 = registers.read(&layout::PT_REGS_SI)?;
             let argument = registers.follow(&layout::PT_REGS_DX)?;
-            Some(Call::Ioctl { command: command as u32, argument })
+            Some(Call::Ioctl {
+                command: command as u32,
+                argument,
+            })
         }
         _ => Some(Call::Other),
     }
@@ -117,17 +120,27 @@ fn compat_call(registers: Address, number: u32) -> Option<Call> {
         366 => {
             let level: u64 = registers.read(&layout::PT_REGS_CX)?;
             let optname: u64 = registers.read(&layout::PT_REGS_DX)?;
-            Some(Call::Setsockopt { level: level as i32, optname: optname as i32 })
+            Some(Call::Setsockopt {
+                level: level as i32,
+                optname: optname as i32,
+            })
         }
         102 => {
             let which: u64 = registers.read(&layout::PT_REGS_BX)?;
-            let call = if which as u32 == SYS_SETSOCKOPT { Call::Socketcall } else { Call::Other };
+            let call = if which as u32 == SYS_SETSOCKOPT {
+                Call::Socketcall
+            } else {
+                Call::Other
+            };
             Some(call)
         }
         54 => {
             let command: u64 = registers.read(&layout::PT_REGS_CX)?;
             let argument = registers.follow(&layout::PT_REGS_DX)?;
-            Some(Call::Ioctl { command: command as u32, argument })
+            Some(Call::Ioctl {
+                command: command as u32,
+                argument,
+            })
         }
         _ => Some(Call::Other),
     }
