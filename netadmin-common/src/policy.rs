@@ -188,6 +188,24 @@ impl PolicyRecord {
         false
     }
 
+    /// Whether every device of this link kind is excepted.
+    #[inline(always)]
+    pub fn excepts_kind(&self, kind: &Text) -> bool {
+        let mut index = 0;
+        while index < MAX_EXCEPTIONS {
+            if index as u32 >= self.promiscuous.len {
+                return false;
+            }
+            let exception = &self.promiscuous.exceptions[index];
+            if exception.by == EXCEPTION_KIND && kind.equals_under(&exception.text, &exception.mask)
+            {
+                return true;
+            }
+            index += 1;
+        }
+        false
+    }
+
     /// Whether a device of this name would be excepted by its name alone.
     #[inline(always)]
     pub fn excepts_name(&self, name: &Text) -> bool {

@@ -3,14 +3,14 @@
 use core::arch::asm;
 
 use aya_ebpf::helpers::{
-    bpf_get_current_comm, bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
-    generated::bpf_ktime_get_boot_ns,
+    bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
+    generated::{bpf_get_current_comm, bpf_ktime_get_boot_ns},
 };
 use aya_log_ebpf::debug;
 use netadmin_common::{
     EventKind, EventRecord, LAYOUT_VERSION, Operation, OperationKind, Rule, SocketOption, Text,
     Value, Verdict, Via, decide,
-    event::{VALUE_KNOWN, VALUE_NONE, VALUE_PRIVILEGED, VALUE_UNKNOWN},
+    event::{TASK_COMM_LEN, VALUE_KNOWN, VALUE_NONE, VALUE_PRIVILEGED, VALUE_UNKNOWN},
     policy::MODE_AUDIT,
 };
 
@@ -179,31 +179,38 @@ fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
         count_dropped();
         return;
     };
+    let event = entry.as_mut_ptr();
     let ids = bpf_get_current_pid_tgid();
-    entry.write(EventRecord {
-        layout: LAYOUT_VERSION,
-        kind: kind as u16,
-        via: question.via as u16,
-        // SAFETY: the helper has no preconditions.
-        time: unsafe { bpf_ktime_get_boot_ns() },
-        cgroup: guard.cgroup,
-        pid: (ids >> 32) as u32,
-        tid: ids as u32,
-        uid: bpf_get_current_uid_gid() as u32,
-        policy: guard.index,
-        rule: rule as u16,
-        operation: question.kind as u16,
-        errno: question.errno,
-        value: question.value,
-        value_state: question.value_state,
-        ifindex: question.ifindex,
-        promiscuity_before: 0,
-        promiscuity_after: 0,
-        kernel_thread: 0,
-        reserved: 0,
-        comm: bpf_get_current_comm().unwrap_or_default(),
-        ifname: question.name.bytes(),
-    });
+    // Field by field, since a record built on the stack would not leave the
+    // callers enough of it. `comm` and `ifname` are sixteen bytes each.
+    //
+    // SAFETY: `event` points to room for a record, and every field is written;
+    // the helpers have no preconditions.
+    unsafe {
+        (*event).layout = LAYOUT_VERSION;
+        (*event).kind = kind as u16;
+        (*event).via = question.via as u16;
+        (*event).time = bpf_ktime_get_boot_ns();
+        (*event).cgroup = guard.cgroup;
+        (*event).pid = (ids >> 32) as u32;
+        (*event).tid = ids as u32;
+        (*event).uid = bpf_get_current_uid_gid() as u32;
+        (*event).policy = guard.index;
+        (*event).rule = rule as u16;
+        (*event).operation = question.kind as u16;
+        (*event).errno = question.errno;
+        (*event).value = question.value;
+        (*event).value_state = question.value_state;
+        (*event).ifindex = question.ifindex;
+        (*event).promiscuity_before = 0;
+        (*event).promiscuity_after = 0;
+        (*event).kernel_thread = 0;
+        (*event).reserved = 0;
+        bpf_get_current_comm((&raw mut (*event).comm).cast(), TASK_COMM_LEN as u32);
+        (&raw mut (*event).ifname)
+            .cast::<[u64; 2]>()
+            .write(question.name.words());
+    }
     entry.submit(0);
     count_submitted();
 }

@@ -165,11 +165,7 @@ fn excepted(request: &LinkRequest, view: &LinkView, policy: &PolicyRecord) -> bo
     if view.device.index != 0 {
         return view.is_excepted(policy);
     }
-    let device = Device {
-        kind: request.kind,
-        ..Device::default()
-    };
-    policy.excepts(&device) && (request.lower == 0 || view.lower_is_excepted(policy))
+    policy.excepts_kind(&request.kind) && (request.lower == 0 || view.lower_is_excepted(policy))
 }
 
 #[inline(always)]
