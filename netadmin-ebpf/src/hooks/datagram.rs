@@ -62,8 +62,12 @@ pub fn netlink_send(ctx: LsmContext) -> i32 {
     }
     // SAFETY: `skb` is typed, and `data_len` is an unsigned int.
     let paged: u32 = unsafe { field(skb, &layout::SK_BUFF_DATA_LEN) };
-    let refused = match Address::of(sock).follow(&layout::SOCK_NET) {
-        Some(net) if paged == 0 => refuses_datagram(data, len, net),
+    // Read once more, as numbers: newer kernels type what a field points to, and
+    // the verifier lets no typed pointer into a global function.
+    let net = Address::of(sock).follow(&layout::SOCK_NET);
+    let data = Address::of(skb).follow(&layout::SK_BUFF_DATA);
+    let refused = match (net, data) {
+        (Some(net), Some(data)) if paged == 0 => refuses_datagram(data, len, net),
         _ => links::refuses_unjudged(Via::Rtnetlink),
     };
     report::answer(refused, EPERM)
