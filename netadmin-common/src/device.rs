@@ -44,11 +44,13 @@ impl Device {
         self.gflags & IFF_PROMISC != 0
     }
 
-    /// Whether one more unicast address leaves its promiscuity alone
-    /// (`__dev_set_rx_mode`). Not so for a device that is not known.
+    /// Whether one more unicast address leaves promiscuity alone, its own
+    /// (`__dev_set_rx_mode`) and that of the devices below, to which a vlan, a
+    /// macvlan or a bond hands the address down (`dev_uc_sync`). Not so for a
+    /// device that is not known.
     #[inline(always)]
     pub fn filters_unicast(&self) -> bool {
-        self.index != 0 && self.priv_flags & IFF_UNICAST_FLT != 0
+        self.index != 0 && self.priv_flags & IFF_UNICAST_FLT != 0 && self.stacked == 0
     }
 }
 
@@ -60,12 +62,26 @@ pub mod kind {
     pub const BOND: Text = Text::new(b"bond");
     /// net/bridge.
     pub const BRIDGE: Text = Text::new(b"bridge");
+    /// drivers/net/can.
+    pub const CAN: Text = Text::new(b"can");
+    /// net/hsr.
+    pub const HSR: Text = Text::new(b"hsr");
+    /// drivers/net/macsec.c.
+    pub const MACSEC: Text = Text::new(b"macsec");
     /// drivers/net/macvlan.c.
     pub const MACVLAN: Text = Text::new(b"macvlan");
     /// drivers/net/macvtap.c.
     pub const MACVTAP: Text = Text::new(b"macvtap");
+    /// drivers/net/netkit.c.
+    pub const NETKIT: Text = Text::new(b"netkit");
     /// drivers/net/team.
     pub const TEAM: Text = Text::new(b"team");
+    /// drivers/net/veth.c.
+    pub const VETH: Text = Text::new(b"veth");
+    /// net/8021q.
+    pub const VLAN: Text = Text::new(b"vlan");
     /// drivers/net/vrf.c.
     pub const VRF: Text = Text::new(b"vrf");
+    /// drivers/net/can/vxcan.c.
+    pub const VXCAN: Text = Text::new(b"vxcan");
 }

@@ -86,8 +86,8 @@ impl Exception {
     }
 
     #[inline(always)]
-    fn matches_name(&self, name: &Text) -> bool {
-        self.by != EXCEPTION_KIND && name.equals_under(&self.text, &self.mask)
+    fn matches_name(&self, name: &Text, mask: &Text) -> bool {
+        self.by != EXCEPTION_KIND && name.equals_under(&self.text, &self.mask.and(mask))
     }
 }
 
@@ -206,15 +206,29 @@ impl PolicyRecord {
         false
     }
 
-    /// Whether a device of this name would be excepted by its name alone.
+    /// Whether a device that is given this name may then be excepted by its
+    /// name alone. Of `tap%d` the kernel makes `tap0` (`dev_prep_valid_name`),
+    /// so that what precedes the `%` decides.
     #[inline(always)]
     pub fn excepts_name(&self, name: &Text) -> bool {
+        self.excepts_under(name, &name.mask_before(b'%'))
+    }
+
+    /// Whether a device that is given this name and a number may then be
+    /// excepted by its name alone.
+    #[inline(always)]
+    pub fn excepts_numbered(&self, stem: &Text) -> bool {
+        self.excepts_under(stem, &stem.mask_before(0))
+    }
+
+    #[inline(always)]
+    fn excepts_under(&self, name: &Text, mask: &Text) -> bool {
         let mut index = 0;
         while index < MAX_EXCEPTIONS {
             if index as u32 >= self.promiscuous.len {
                 return false;
             }
-            if self.promiscuous.exceptions[index].matches_name(name) {
+            if self.promiscuous.exceptions[index].matches_name(name, mask) {
                 return true;
             }
             index += 1;

@@ -61,12 +61,20 @@ impl Text {
     /// What comes before the first `stop`.
     #[inline(always)]
     pub fn before(self, stop: u8) -> Self {
-        let pattern = ONES.wrapping_mul(u64::from(stop));
-        let [first, second] = self.words;
-        let (kept, stopped) = keep_before(first, pattern);
-        let (kept_second, _) = keep_before(second, pattern);
+        let [first, second] = self.mask_before(stop).words;
         Self {
-            words: [first & kept, second & kept_second & stopped.wrapping_sub(1)],
+            words: [self.words[0] & first, self.words[1] & second],
+        }
+    }
+
+    /// Ones in the bytes before the first `stop`; in all, if there is none.
+    #[inline(always)]
+    pub fn mask_before(self, stop: u8) -> Self {
+        let pattern = ONES.wrapping_mul(u64::from(stop));
+        let (first, stopped) = keep_before(self.words[0], pattern);
+        let (second, _) = keep_before(self.words[1], pattern);
+        Self {
+            words: [first, second & stopped.wrapping_sub(1)],
         }
     }
 
@@ -77,6 +85,17 @@ impl Text {
             words: [
                 self.words[0] & mask(len),
                 self.words[1] & mask(len.saturating_sub(8)),
+            ],
+        }
+    }
+
+    /// The bits that are ones in both.
+    #[inline(always)]
+    pub fn and(&self, other: &Self) -> Self {
+        Self {
+            words: [
+                self.words[0] & other.words[0],
+                self.words[1] & other.words[1],
             ],
         }
     }

@@ -77,6 +77,21 @@ impl Question {
         }
     }
 
+    /// An operation by its numbers; one that is not known is refused.
+    #[inline(always)]
+    pub fn packed(kind: u32, via: u32, excepted: bool) -> Self {
+        let question = Self::on_device(OperationKind::PromiscuousUnjudged, Via::Rtnetlink);
+        Self { kind, via, excepted: u32::from(excepted), ..question }
+    }
+
+    /// The device.
+    #[inline(always)]
+    pub fn on(mut self, ifindex: u32, name: Text) -> Self {
+        self.ifindex = ifindex;
+        self.name = name;
+        self
+    }
+
     /// The device, and whether the policy excepts it.
     #[inline(always)]
     pub fn device(mut self, ifindex: u32, name: Text, excepted: bool) -> Self {

@@ -3,11 +3,11 @@
 //! (`netadmin-ebpf/src/kernel/layout.rs`).
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
-use btfparse::{Offset, Readable, TypeInformation};
+use super::btf::Btf;
 
 /// The kernel's own type information.
 pub const VMLINUX_BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -97,12 +97,12 @@ impl Layout {
             reason,
         };
         let bytes = fs::read(path).map_err(|error| no_btf(error.to_string()))?;
-        let types = TypeInformation::new(&Bytes(bytes))
-            .map_err(|error| no_btf(format!("not readable as BTF ({error:?})")))?;
+        let btf = Btf::parse(&bytes).map_err(|error| no_btf(error.to_string()))?;
         let offsets = FIELDS
             .iter()
             .map(|&(global, container, field)| {
-                let offset = offset_of(&types, container, field)
+                let offset = btf
+                    .offset(container, field)
                     .filter(|offset| global != "SOCK_NET" || offset + 8 <= SOCK_COMMON_LEN)
                     .ok_or(LayoutError::Field { container, field })?;
                 Ok((global, offset))
@@ -116,30 +116,6 @@ impl Layout {
         self.offsets
             .iter()
             .map(|(global, offset)| (*global, offset))
-    }
-}
-
-/// The whole of a BTF file.
-struct Bytes(Vec<u8>);
-
-impl Readable for Bytes {
-    fn read(&self, offset: u64, buffer: &mut [u8]) -> btfparse::Result<()> {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX);
-        let end = start.saturating_add(buffer.len());
-        let bytes = self.0.get(start..end);
-        let bytes = bytes.ok_or(io::Error::from(io::ErrorKind::UnexpectedEof))?;
-        buffer.copy_from_slice(bytes);
-        Ok(())
-    }
-}
-
-/// The offset of a field in bytes. A bit field (`net_device.priv_flags` from
-/// 6.12 on) must begin at a byte.
-fn offset_of(types: &TypeInformation, container: &str, field: &str) -> Option<u64> {
-    let id = types.id_of(container)?;
-    match types.offset_of(id, field).ok()?.1 {
-        Offset::ByteOffset(bytes) => Some(u64::from(bytes)),
-        Offset::BitOffsetAndSize(bits, _) => (bits % 8 == 0).then_some(u64::from(bits / 8)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What this kernel can do, and the programs in it.
 
+mod btf;
 mod layout;
 pub mod program_log;
 mod programs;

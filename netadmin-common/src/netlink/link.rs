@@ -145,20 +145,29 @@ pub struct Operations {
 /// What a request would do to the promiscuity of devices.
 #[inline(always)]
 pub fn judge(request: &LinkRequest, view: &LinkView, policy: &PolicyRecord) -> Operations {
+    let [flag, master, stacking] = effects(request, view);
+    let name = takes_excepted_name(request, view, policy)
+        .then_some(OperationKind::PromiscuousExceptedName);
     Operations {
-        kinds: [
-            flag_operation(request, view),
-            master_operation(request, view),
-            stacking_operation(request, view),
-            name_operation(request, view, policy),
-        ],
+        kinds: [flag, master, stacking, name],
         excepted: excepted(request, view, policy),
     }
 }
 
-/// A new device is judged by its kind: a name that is excepted it may not take.
+/// The part of [`judge`] that no policy changes: what would raise promiscuity.
 #[inline(always)]
-fn excepted(request: &LinkRequest, view: &LinkView, policy: &PolicyRecord) -> bool {
+pub fn effects(request: &LinkRequest, view: &LinkView) -> [Option<OperationKind>; 3] {
+    [
+        flag_operation(request, view),
+        master_operation(request, view),
+        stacking_operation(request, view),
+    ]
+}
+
+/// The part of [`judge`] that says whether the policy excepts the devices. A new
+/// device is judged by its kind: a name that is excepted it may not take.
+#[inline(always)]
+pub fn excepted(request: &LinkRequest, view: &LinkView, policy: &PolicyRecord) -> bool {
     if request.other_namespace != 0 || view.unstable != 0 {
         return false;
     }
@@ -249,18 +258,13 @@ fn raises_passthru(request: &LinkRequest, view: &LinkView) -> bool {
     may_be_passthru && !quiet
 }
 
-/// A name that the policy excepts may not be taken: by creation, by renaming,
-/// or in another namespace.
+/// The part of [`judge`] that says whether a name is taken that the policy
+/// excepts: by creation, by renaming, or in another namespace.
 #[inline(always)]
-fn name_operation(
-    request: &LinkRequest,
-    view: &LinkView,
-    policy: &PolicyRecord,
-) -> Option<OperationKind> {
+pub fn takes_excepted_name(request: &LinkRequest, view: &LinkView, policy: &PolicyRecord) -> bool {
     if policy.promiscuous.flags & PROMISCUOUS_NAMES_EXCEPTED == 0 || request.has_name == 0 {
-        return None;
+        return false;
     }
     let selects = !request.by_index() && view.device.index != 0 && request.other_namespace == 0;
-    let taken = !selects && policy.excepts_name(&request.name);
-    taken.then_some(OperationKind::PromiscuousExceptedName)
+    !selects && policy.excepts_name(&request.name)
 }

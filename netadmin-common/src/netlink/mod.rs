@@ -9,7 +9,10 @@
 mod link;
 mod walk;
 
-pub use link::{LinkRequest, LinkView, Operations, judge};
+pub use link::{
+    LinkRequest, LinkView, MAX_OPERATIONS, Operations, effects, excepted, judge,
+    takes_excepted_name,
+};
 pub use walk::{Bytes, MAX_STEPS, Plain, Step, Walk, is_change_of_links};
 
 /// `NETLINK_ROUTE` (linux/netlink.h).
@@ -28,6 +31,10 @@ pub const RTM_DELLINKPROP: u16 = 109;
 
 /// `NLM_F_REQUEST` (linux/netlink.h).
 pub const NLM_F_REQUEST: u16 = 0x1;
+/// `NLM_F_REPLACE`.
+pub const NLM_F_REPLACE: u16 = 0x100;
+/// `NLM_F_EXCL`.
+pub const NLM_F_EXCL: u16 = 0x200;
 /// `NLM_F_CREATE`.
 pub const NLM_F_CREATE: u16 = 0x400;
 /// `sizeof(struct nlmsghdr)`, in bytes.

@@ -70,12 +70,14 @@ const MESSAGE: u32 = 0;
 const ATTRIBUTE: u32 = 1;
 const LINKINFO: u32 = 2;
 const INFO_DATA: u32 = 3;
+const PEER: u32 = 4;
 
 const AF_BRIDGE: u32 = 7;
 const NLMSG_MIN_TYPE: u16 = 16;
 const NLA_HDRLEN: u32 = 4;
 const NLA_TYPE_MASK: u16 = 0x3fff;
 
+const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
@@ -88,6 +90,8 @@ const IFLA_TARGET_NETNSID: u16 = 46;
 const IFLA_ALT_IFNAME: u16 = 53;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
+/// `VETH_INFO_PEER`, `VXCAN_INFO_PEER`, `IFLA_NETKIT_PEER_INFO`.
+const INFO_PEER: u16 = 1;
 const IFLA_MACVLAN_MODE: u16 = 1;
 const IFLA_MACVLAN_FLAGS: u16 = 2;
 
@@ -114,6 +118,10 @@ pub struct Walk {
     linkinfo_end: u32,
     data_next: u32,
     data_end: u32,
+    peer_next: u32,
+    peer_end: u32,
+    /// Explicit padding, always zero.
+    pub reserved: u32,
     /// Whether an earlier message of the datagram may have changed which
     /// device has which name, or which flags (decisions: such a datagram's
     /// later "keep" is not believed). 0 or 1.
@@ -212,7 +220,8 @@ impl Walk {
         let end = match self.level {
             ATTRIBUTE => self.message_end,
             LINKINFO => self.linkinfo_end,
-            _ => self.data_end,
+            INFO_DATA => self.data_end,
+            _ => self.peer_end,
         };
         let remaining = end.saturating_sub(self.cursor);
         if remaining < NLA_HDRLEN {
@@ -232,7 +241,8 @@ impl Walk {
         match self.level {
             ATTRIBUTE => self.take_link(bytes, attribute),
             LINKINFO => self.take_linkinfo(bytes, attribute),
-            _ => self.take_data(bytes, attribute),
+            INFO_DATA => self.take_data(bytes, attribute),
+            _ => self.take_peer(bytes, attribute),
         }?;
         Some(Step::More)
     }
@@ -240,6 +250,11 @@ impl Walk {
     #[inline(always)]
     fn ascend(&mut self) -> Step {
         match self.level {
+            PEER => {
+                self.level = INFO_DATA;
+                self.cursor = self.peer_next;
+                Step::More
+            }
             INFO_DATA => {
                 self.level = LINKINFO;
                 self.cursor = self.data_next;
@@ -262,6 +277,7 @@ impl Walk {
     fn take_link<B: Bytes + ?Sized>(&mut self, bytes: &B, attribute: Attribute) -> Option<()> {
         let link = &mut self.link;
         match attribute.kind {
+            IFLA_ADDRESS => link.has_address = 1,
             IFLA_IFNAME => {
                 link.has_name = 1;
                 link.name = bytes.text(attribute.payload, attribute.len)?.terminated();
@@ -308,13 +324,26 @@ impl Walk {
         Some(())
     }
 
-    /// The attributes of a macvlan or macvtap; for other kinds they are read
-    /// and never looked at.
+    /// The attributes of a macvlan or macvtap, and the peer of a veth, a vxcan
+    /// or a netkit. The kind may come later, so both are read for every kind.
     #[inline(always)]
     fn take_data<B: Bytes + ?Sized>(&mut self, bytes: &B, attribute: Attribute) -> Option<()> {
         let link = &mut self.link;
         match attribute.kind {
+            INFO_PEER if attribute.len >= IFINFOMSG_LEN => {
+                let ifinfomsg: [u32; 4] = bytes.read(attribute.payload)?;
+                link.forget_first();
+                link.has_macvlan_mode = 1;
+                link.macvlan_mode = ifinfomsg[0];
+                link.peer_flags = ifinfomsg[2];
+                link.peer_change = ifinfomsg[3];
+                self.peer_next = self.cursor;
+                self.peer_end = attribute.payload + attribute.len;
+                self.cursor = attribute.payload + IFINFOMSG_LEN;
+                self.level = PEER;
+            }
             IFLA_MACVLAN_MODE if attribute.len >= 4 => {
+                link.forget_first();
                 link.has_macvlan_mode = 1;
                 link.macvlan_mode = bytes.read(attribute.payload)?;
             }
@@ -323,6 +352,16 @@ impl Walk {
                 link.macvlan_flags = u32::from(bytes.read::<u16>(attribute.payload)?);
             }
             _ => {}
+        }
+        Some(())
+    }
+
+    /// `rtnl_nla_parse_ifinfomsg`.
+    #[inline(always)]
+    fn take_peer<B: Bytes + ?Sized>(&mut self, bytes: &B, attribute: Attribute) -> Option<()> {
+        if attribute.kind == IFLA_IFNAME {
+            self.link.has_peer_name = 1;
+            self.link.peer_name = bytes.text(attribute.payload, attribute.len)?.terminated();
         }
         Some(())
     }

@@ -3,7 +3,7 @@
 
 use netadmin_common::{
     Device, OperationKind, Via,
-    netlink::{LinkRequest, LinkView, judge},
+    netlink::{LinkRequest, LinkView, effects, excepted, takes_excepted_name},
 };
 
 use crate::{
@@ -61,35 +61,94 @@ pub fn take(device: Option<Address>, into: &mut Device) {
 
 /// Whether the current task's policy refuses any of the operations that
 /// `request` is; each is reported.
+///
+/// This is [`netadmin_common::netlink::judge`] in pieces: in one, the verifier
+/// would follow each way through a piece after each way through the others.
 #[inline(always)]
 pub fn refuses(request: &LinkRequest, view: &LinkView, via: Via) -> bool {
-    netadmin_judge_link(request, view, via as u32) != 0
+    let mut operations = netadmin_link_effects(request, view);
+    if netadmin_link_takes_name(request, view) != 0 {
+        operations |= (OperationKind::PromiscuousExceptedName as PackedOperations) << 48;
+    }
+    if operations == 0 {
+        return false;
+    }
+    if netadmin_link_excepted(request, view) != 0 {
+        operations |= EXCEPTED;
+    }
+    netadmin_link_ask(request, view, operations, via as u32) != 0
+}
+
+/// The kinds of up to four operations, sixteen bits each, the lowest first.
+/// The highest bit says that the policy excepts their devices.
+type PackedOperations = u64;
+
+const EXCEPTED: PackedOperations = 1 << 63;
+const UNJUDGED: PackedOperations = OperationKind::PromiscuousUnjudged as PackedOperations;
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_link_effects(
+    request: *const LinkRequest,
+    view: *const LinkView,
+) -> PackedOperations {
+    // SAFETY: the verifier checks that callers pass a whole request and view.
+    let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
+        return UNJUDGED;
+    };
+    let [flag, master, stacking] = effects(request, view);
+    pack(flag) | pack(master) << 16 | pack(stacking) << 32
+}
+
+#[inline(always)]
+fn pack(kind: Option<OperationKind>) -> PackedOperations {
+    kind.map_or(0, |kind| kind as PackedOperations)
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn netadmin_judge_link(
+extern "C" fn netadmin_link_takes_name(request: *const LinkRequest, view: *const LinkView) -> u32 {
+    // SAFETY: the verifier checks that callers pass a whole request and view.
+    let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
+        return 1;
+    };
+    guard::current().map_or(0, |guard| u32::from(takes_excepted_name(request, view, guard.policy)))
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_link_excepted(request: *const LinkRequest, view: *const LinkView) -> u32 {
+    // SAFETY: the verifier checks that callers pass a whole request and view.
+    let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
+        return 0;
+    };
+    guard::current().map_or(0, |guard| u32::from(excepted(request, view, guard.policy)))
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_link_ask(
     request: *const LinkRequest,
     view: *const LinkView,
+    operations: PackedOperations,
     via: u32,
 ) -> u32 {
     // SAFETY: the verifier checks that callers pass a whole request and view.
     let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
         return 1;
     };
-    let (Some(guard), Some(via)) = (guard::current(), Via::from_number(via as u16)) else {
-        return 0;
-    };
-    let operations = judge(request, view, guard.policy);
     let (ifindex, name) = if view.device.index != 0 {
         (view.device.index, view.device.name)
     } else {
         (request.index, request.name)
     };
     let mut refused = 0;
-    for kind in operations.kinds.into_iter().flatten() {
-        let question = Question::on_device(kind, via).device(ifindex, name, operations.excepted);
-        refused |= u32::from(question.is_refused());
+    for place in 0..4 {
+        let kind = (operations & !EXCEPTED) >> (16 * place) & 0xffff;
+        if kind != 0 {
+            let question = Question::packed(kind as u32, via, operations & EXCEPTED != 0);
+            refused |= u32::from(question.on(ifindex, name).is_refused());
+        }
     }
     refused
 }
