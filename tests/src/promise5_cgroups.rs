@@ -133,13 +133,11 @@ fn made_inside(stage: &Stage<'_>) -> Result<()> {
     let watch = Watch::begin(stage)?;
     let name = "made-inside";
     let directory = Cgroup::make(Cgroup::GUARDED)?.directory();
-    let attempt = container.attempt_with_inherited(
-        || File::open(&directory),
-        |own| {
-            enter_new_child(&own, name)?;
-            set_promisc_on_lo()
-        },
-    )?;
+    let own = File::open(&directory).context("open the cgroup")?;
+    let attempt = container.attempt_and_hold(|| {
+        enter_new_child(&own, name)?;
+        set_promisc_on_lo()
+    })?;
     let errno = errno_of(&attempt.result);
     drop(attempt);
     std::fs::remove_dir(Path::new(&directory).join(name)).context("remove the cgroup")?;
@@ -179,16 +177,14 @@ fn made_anew(stage: &Stage<'_>) -> Result<()> {
 fn moved(stage: &Stage<'_>) -> Result<()> {
     let (guarded, free) = (Cgroup::make(Cgroup::GUARDED)?, Cgroup::make(Cgroup::FREE)?);
     let container = stage.guarded()?;
-    let ways = container.attempt_with_inherited(
-        || Ok((guarded.entrance()?, free.entrance()?)),
-        |(guarded, free)| {
-            let debug = || SocketOption::Debug.set(std::os::fd::AsFd::as_fd(&udp_socket()?), 1);
-            free.enter()?;
-            debug()?;
-            guarded.enter()?;
-            debug()
-        },
-    )?;
+    let (guarded, free) = (guarded.entrance()?, free.entrance()?);
+    let ways = container.attempt_and_hold(|| {
+        let debug = || SocketOption::Debug.set(std::os::fd::AsFd::as_fd(&udp_socket()?), 1);
+        free.enter()?;
+        debug()?;
+        guarded.enter()?;
+        debug()
+    })?;
     let errno = errno_of(&ways.result);
     ensure!(errno == libc::EACCES, "errno {errno}");
     Ok(())

@@ -43,7 +43,12 @@ pub fn add(trials: &mut Trials) {
             ("long_altname", Target::AlternativeName(LONG_ALTERNATIVE)),
         ] {
             let name = format!("{message}_by_{way}");
-            on_victim(&name, flag(via), move || {
+            // An event names the device in the words of the message.
+            let expected = Expected {
+                interface: (way == "name").then_some(VICTIM),
+                ..flag(via)
+            };
+            on_victim(&name, expected, move || {
                 link::request(change(kind, target).flags(IFF_PROMISC, IFF_PROMISC))
             })
             .twins(trials);

@@ -99,7 +99,7 @@ const EVERYDAY: [(&str, &str); 29] = [
     ),
     (
         "tc_qdisc",
-        "tc qdisc add dev dev0 root pfifo limit 9 && tc qdisc show dev dev0",
+        "tc qdisc add dev dev0 root handle 9: pfifo limit 9 && tc qdisc show dev dev0",
     ),
     (
         "ethtool",
