@@ -1,6 +1,6 @@
 //! What an `RTM_NEWLINK` or `RTM_SETLINK` asks for, and what it would do.
 
-use super::NLM_F_CREATE;
+use super::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_NEWLINK};
 use crate::device::{Device, IFF_PROMISC, IFF_UP, kind};
 use crate::operation::OperationKind;
 use crate::policy::{PROMISCUOUS_NAMES_EXCEPTED, PolicyRecord};
@@ -31,6 +31,10 @@ pub struct LinkRequest {
     pub macvlan_mode: u32,
     /// `IFLA_MACVLAN_FLAGS`, if `has_macvlan_flags`.
     pub macvlan_flags: u32,
+    /// `ifi_flags` of the second device of a pair (`VETH_INFO_PEER`).
+    pub peer_flags: u32,
+    /// `ifi_change` of the second device of a pair.
+    pub peer_change: u32,
     /// 0 or 1, like all that follow: `IFLA_IFNAME` is there.
     pub has_name: u8,
     /// `IFLA_ALT_IFNAME` is there.
@@ -47,10 +51,16 @@ pub struct LinkRequest {
     pub has_macvlan_mode: u8,
     /// `IFLA_MACVLAN_FLAGS` is there.
     pub has_macvlan_flags: u8,
+    /// `IFLA_ADDRESS` is there.
+    pub has_address: u8,
+    /// The second device of a pair has an `IFLA_IFNAME`.
+    pub has_peer_name: u8,
     /// Explicit padding, always zero.
-    pub reserved: u32,
+    pub reserved: [u8; 2],
     /// `IFLA_IFNAME`.
     pub name: Text,
+    /// `IFLA_IFNAME` of the second device of a pair.
+    pub peer_name: Text,
     /// `IFLA_INFO_KIND`, cut at 16 bytes.
     pub kind: Text,
 }
@@ -59,8 +69,17 @@ impl LinkRequest {
     #[inline(always)]
     pub(super) fn forget_data(&mut self) {
         self.has_data = 0;
-        self.has_macvlan_mode = 0;
         self.has_macvlan_flags = 0;
+        self.forget_first();
+    }
+
+    /// Forgets what the attribute with number 1 of `IFLA_INFO_DATA` said.
+    #[inline(always)]
+    pub(super) fn forget_first(&mut self) {
+        self.has_macvlan_mode = 0;
+        self.peer_flags = 0;
+        self.peer_change = 0;
+        self.has_peer_name = 0;
     }
 
     /// Whether the device is named by its index.
@@ -73,7 +92,14 @@ impl LinkRequest {
     /// under which `do_setlink` calls it).
     #[inline(always)]
     fn sets(&self, flag: u32) -> bool {
-        self.flags & flag != 0 && (self.change == 0 || self.change & flag != 0)
+        sets(self.flags, self.change, flag)
+    }
+
+    /// Whether `flag` will be set on the second device of a pair
+    /// (`veth_newlink`). The first attribute of a CAN device is a timing.
+    #[inline(always)]
+    fn sets_on_peer(&self, flag: u32) -> bool {
+        sets(self.peer_flags, self.peer_change, flag) && self.kind != kind::CAN
     }
 
     /// Whether `flag` will be cleared.
@@ -88,15 +114,54 @@ impl LinkRequest {
         is_macvlan(&self.kind)
     }
 
+    /// Whether it makes a device if there is none.
+    #[inline(always)]
+    fn creates(&self) -> bool {
+        self.message_type == u32::from(RTM_NEWLINK)
+            && self.message_flags & u32::from(NLM_F_CREATE) != 0
+    }
+
+    /// Whether it leaves a device alone that is there already (`EEXIST` and
+    /// `EOPNOTSUPP` in `__rtnl_newlink`).
+    #[inline(always)]
+    fn only_creates(&self) -> bool {
+        self.creates() && self.message_flags & u32::from(NLM_F_EXCL | NLM_F_REPLACE) != 0
+    }
+
+    /// Whether it makes, or means, a macvlan in passthru mode.
+    #[inline(always)]
+    fn passthru(&self) -> bool {
+        self.has_macvlan_mode != 0 && self.macvlan_mode == MACVLAN_MODE_PASSTHRU
+    }
+
+    /// What precedes the number in the name of a device that is given none.
+    #[inline(always)]
+    fn numbered_name(&self) -> Text {
+        if self.kind == kind::NETKIT {
+            Text::new(b"nk")
+        } else {
+            self.kind
+        }
+    }
+
     /// Whether, after this message, what was known of the links before may no
     /// longer hold for the rest of the datagram.
     #[inline(always)]
     pub fn unsettles(&self) -> bool {
         self.clears(IFF_PROMISC)
+            || self.clears(IFF_UP)
+            // Of a bond, the next message may make ports.
+            || self.sets(IFF_PROMISC)
+            || self.has_master != 0
             || self.has_name != 0
             || self.other_namespace != 0
             || self.message_flags & u32::from(NLM_F_CREATE) != 0
     }
+}
+
+#[inline(always)]
+fn sets(flags: u32, change: u32, flag: u32) -> bool {
+    flags & flag != 0 && (change == 0 || change & flag != 0)
 }
 
 /// The devices that a request is about, as they are when it is sent.
@@ -174,11 +239,19 @@ pub fn excepted(request: &LinkRequest, view: &LinkView, policy: &PolicyRecord) -
     if view.device.index != 0 {
         return view.is_excepted(policy);
     }
+    // The kind that a request gives says nothing of a device that is there, and
+    // nothing of the ports of an HSR ring.
+    if !request.creates() || changes_unseen(request, view) || request.kind == kind::HSR {
+        return false;
+    }
     policy.excepts_kind(&request.kind) && (request.lower == 0 || view.lower_is_excepted(policy))
 }
 
 #[inline(always)]
 fn flag_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationKind> {
+    if request.sets_on_peer(IFF_PROMISC) {
+        return Some(OperationKind::PromiscuousFlag);
+    }
     if !request.sets(IFF_PROMISC) {
         return None;
     }
@@ -215,26 +288,47 @@ fn master_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationK
 
 #[inline(always)]
 fn stacking_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationKind> {
-    if request.is_macvlan() && request.has_data != 0 && raises_passthru(request, view) {
+    let unseen = changes_unseen(request, view);
+    if request.is_macvlan() && request.has_data != 0 && raises_passthru(request, view, unseen) {
         return Some(OperationKind::PromiscuousPassthru);
     }
-    let exists = view.device.index != 0;
-    let macvlan = if exists {
-        is_macvlan(&view.device.kind)
+    let exists = (view.device.index != 0) & (view.unstable == 0);
+    if request.kind == kind::HSR && request.creates() && !exists {
+        // hsr_portdev_setup: both ports, which IFLA_INFO_DATA names.
+        return Some(OperationKind::PromiscuousBridgePort);
+    }
+    let was_up = exists & (view.device.flags & IFF_UP != 0);
+    let comes_up = request.sets(IFF_UP) & !was_up;
+    let readdressed = request.has_address != 0;
+    if unseen & (comes_up | readdressed) {
+        return Some(OperationKind::PromiscuousUnjudged);
+    }
+    let kind = if exists {
+        &view.device.kind
     } else {
-        request.is_macvlan()
+        &request.kind
     };
-    let comes_up = request.sets(IFF_UP) && view.device.flags & IFF_UP == 0;
-    if !macvlan || !comes_up {
+    let opened = comes_up && adds_unicast(kind) && (exists || !request.passthru());
+    if !opened && !(readdressed && *kind == kind::VLAN) {
         return None;
     }
-    if exists && view.device.flags & IFF_PROMISC != 0 {
+    if exists & opened & (view.device.flags & IFF_PROMISC != 0) {
         // macvlan_open hands it down; a vlan did when the flag was set.
         return Some(OperationKind::PromiscuousStacked);
     }
-    // macvlan_open: dev_uc_add on the lower device; __dev_set_rx_mode.
-    let filters = request.other_namespace == 0 && view.lower.filters_unicast();
-    (!filters).then_some(OperationKind::PromiscuousUnicastFilter)
+    // dev_uc_add on the lower device; __dev_set_rx_mode.
+    let known = (request.other_namespace == 0) & (view.unstable == 0);
+    (!known || !view.lower.filters_unicast()).then_some(OperationKind::PromiscuousUnicastFilter)
+}
+
+/// Whether it may change a device that the view does not show: one of an
+/// alternative name, the members of a group, or, after messages that made the
+/// view unreliable, any.
+#[inline(always)]
+fn changes_unseen(request: &LinkRequest, view: &LinkView) -> bool {
+    let named = request.has_name | request.has_alternative_name | request.has_group != 0;
+    let not_found = (view.device.index == 0) & !request.by_index() & named;
+    (not_found | (view.unstable != 0)) & !request.only_creates()
 }
 
 #[inline(always)]
@@ -242,16 +336,29 @@ fn is_macvlan(text: &Text) -> bool {
     *text == kind::MACVLAN || *text == kind::MACVTAP
 }
 
+/// Whether devices of this kind add their address to the device below when they
+/// are opened (`macvlan_open`, `macsec_dev_open`). A vlan does so only with an
+/// address of its own.
+#[inline(always)]
+fn adds_unicast(kind: &Text) -> bool {
+    is_macvlan(kind) || *kind == kind::MACSEC
+}
+
+/// Whether devices of this kind are made with a second one.
+#[inline(always)]
+fn is_pair(text: &Text) -> bool {
+    *text == kind::VETH || *text == kind::VXCAN || *text == kind::NETKIT
+}
+
 /// `macvlan_common_newlink`, `macvlan_changelink`: the lower device rises when
 /// a passthru device is opened, or when its `NOPROMISC` is taken away. The mode
 /// of a device that is there cannot be changed to or from passthru.
 #[inline(always)]
-fn raises_passthru(request: &LinkRequest, view: &LinkView) -> bool {
-    let mode_is_passthru = request.macvlan_mode == MACVLAN_MODE_PASSTHRU;
+fn raises_passthru(request: &LinkRequest, view: &LinkView, unseen: bool) -> bool {
     let may_be_passthru = if request.has_macvlan_mode != 0 {
-        mode_is_passthru
+        request.macvlan_mode == MACVLAN_MODE_PASSTHRU
     } else {
-        view.device.index != 0 && request.has_macvlan_flags != 0
+        request.has_macvlan_flags != 0 && (unseen || view.device.index != 0)
     };
     let quiet =
         request.has_macvlan_flags != 0 && request.macvlan_flags & MACVLAN_FLAG_NOPROMISC != 0;
@@ -262,9 +369,17 @@ fn raises_passthru(request: &LinkRequest, view: &LinkView) -> bool {
 /// excepts: by creation, by renaming, or in another namespace.
 #[inline(always)]
 pub fn takes_excepted_name(request: &LinkRequest, view: &LinkView, policy: &PolicyRecord) -> bool {
-    if policy.promiscuous.flags & PROMISCUOUS_NAMES_EXCEPTED == 0 || request.has_name == 0 {
+    if policy.promiscuous.flags & PROMISCUOUS_NAMES_EXCEPTED == 0 {
         return false;
     }
-    let selects = !request.by_index() && view.device.index != 0 && request.other_namespace == 0;
-    !selects && policy.excepts_name(&request.name)
+    let exists = (view.device.index != 0) & (view.unstable == 0);
+    let selects = exists && !request.by_index() && request.other_namespace == 0;
+    if request.has_name != 0 && !selects && policy.excepts_name(&request.name) {
+        return true;
+    }
+    if request.has_peer_name != 0 && policy.excepts_name(&request.peer_name) {
+        return true;
+    }
+    let named = (request.has_name != 0) & (request.has_peer_name != 0 || !is_pair(&request.kind));
+    request.creates() && !exists && !named && policy.excepts_numbered(&request.numbered_name())
 }
