@@ -71,6 +71,14 @@ const ATTRIBUTE: u32 = 1;
 const LINKINFO: u32 = 2;
 const INFO_DATA: u32 = 3;
 const PEER: u32 = 4;
+/// A power of two, so that a mask bounds an index for the verifier.
+const LEVELS: usize = 8;
+
+/// A level as an index.
+#[inline(always)]
+fn place(level: u32) -> usize {
+    level as usize & (LEVELS - 1)
+}
 
 const AF_BRIDGE: u32 = 7;
 const NLMSG_MIN_TYPE: u16 = 16;
@@ -112,19 +120,15 @@ pub struct Walk {
     level: u32,
     cursor: u32,
     end: u32,
-    message_next: u32,
-    message_end: u32,
-    linkinfo_next: u32,
-    linkinfo_end: u32,
-    data_next: u32,
-    data_end: u32,
-    peer_next: u32,
-    peer_end: u32,
     /// Explicit padding, always zero.
-    pub reserved: u32,
+    reserved: u32,
+    /// Where each level ends.
+    ends: [u32; LEVELS],
+    /// Where the walk goes on after each level.
+    nexts: [u32; LEVELS],
     /// Whether an earlier message of the datagram may have changed which
-    /// device has which name, or which flags (decisions: such a datagram's
-    /// later "keep" is not believed). 0 or 1.
+    /// device has which name, or which flags: a later "keep" of it is not
+    /// believed. 0 or 1.
     pub unstable: u32,
     /// The message at hand.
     pub link: LinkRequest,
@@ -206,10 +210,7 @@ impl Walk {
             change: ifinfomsg[3],
             ..LinkRequest::default()
         };
-        self.message_next = self.cursor;
-        self.message_end = start + len;
-        self.cursor = start + NLMSG_HDRLEN + IFINFOMSG_LEN;
-        self.level = ATTRIBUTE;
+        self.descend(ATTRIBUTE, start + NLMSG_HDRLEN + IFINFOMSG_LEN, start + len);
         Some(Step::More)
     }
 
@@ -217,13 +218,7 @@ impl Walk {
     /// follows a malformed header is not read.
     #[inline(always)]
     fn step_attribute<B: Bytes + ?Sized>(&mut self, bytes: &B) -> Option<Step> {
-        let end = match self.level {
-            ATTRIBUTE => self.message_end,
-            LINKINFO => self.linkinfo_end,
-            INFO_DATA => self.data_end,
-            _ => self.peer_end,
-        };
-        let remaining = end.saturating_sub(self.cursor);
+        let remaining = self.ends[place(self.level)].saturating_sub(self.cursor);
         if remaining < NLA_HDRLEN {
             return Some(self.ascend());
         }
@@ -247,29 +242,23 @@ impl Walk {
         Some(Step::More)
     }
 
+    /// Goes into what lies from `start` to `end`, to go on here afterwards.
+    #[inline(always)]
+    fn descend(&mut self, level: u32, start: u32, end: u32) {
+        self.nexts[place(level)] = self.cursor;
+        self.ends[place(level)] = end;
+        self.level = level;
+        self.cursor = start;
+    }
+
     #[inline(always)]
     fn ascend(&mut self) -> Step {
-        match self.level {
-            PEER => {
-                self.level = INFO_DATA;
-                self.cursor = self.peer_next;
-                Step::More
-            }
-            INFO_DATA => {
-                self.level = LINKINFO;
-                self.cursor = self.data_next;
-                Step::More
-            }
-            LINKINFO => {
-                self.level = ATTRIBUTE;
-                self.cursor = self.linkinfo_next;
-                Step::More
-            }
-            _ => {
-                self.level = MESSAGE;
-                self.cursor = self.message_next;
-                Step::Link
-            }
+        self.cursor = self.nexts[place(self.level)];
+        self.level = self.level.saturating_sub(1);
+        if self.level == MESSAGE {
+            Step::Link
+        } else {
+            Step::More
         }
     }
 
@@ -295,10 +284,11 @@ impl Walk {
             IFLA_LINKINFO => {
                 link.kind = Text::EMPTY;
                 link.forget_data();
-                self.linkinfo_next = self.cursor;
-                self.linkinfo_end = attribute.payload + attribute.len;
-                self.cursor = attribute.payload;
-                self.level = LINKINFO;
+                self.descend(
+                    LINKINFO,
+                    attribute.payload,
+                    attribute.payload + attribute.len,
+                );
             }
             _ => {}
         }
@@ -314,10 +304,11 @@ impl Walk {
             IFLA_INFO_DATA => {
                 self.link.forget_data();
                 self.link.has_data = 1;
-                self.data_next = self.cursor;
-                self.data_end = attribute.payload + attribute.len;
-                self.cursor = attribute.payload;
-                self.level = INFO_DATA;
+                self.descend(
+                    INFO_DATA,
+                    attribute.payload,
+                    attribute.payload + attribute.len,
+                );
             }
             _ => {}
         }
@@ -337,10 +328,8 @@ impl Walk {
                 link.macvlan_mode = ifinfomsg[0];
                 link.peer_flags = ifinfomsg[2];
                 link.peer_change = ifinfomsg[3];
-                self.peer_next = self.cursor;
-                self.peer_end = attribute.payload + attribute.len;
-                self.cursor = attribute.payload + IFINFOMSG_LEN;
-                self.level = PEER;
+                let start = attribute.payload + IFINFOMSG_LEN;
+                self.descend(PEER, start, attribute.payload + attribute.len);
             }
             IFLA_MACVLAN_MODE if attribute.len >= 4 => {
                 link.forget_first();
