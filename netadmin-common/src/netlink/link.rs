@@ -298,7 +298,9 @@ fn stacking_operation(request: &LinkRequest, view: &LinkView) -> Option<Operatio
         return Some(OperationKind::PromiscuousBridgePort);
     }
     let was_up = exists & (view.device.flags & IFF_UP != 0);
-    let comes_up = request.sets(IFF_UP) & !was_up;
+    // bond_enslave and team_port_add open what they take.
+    let joins = request.has_master != 0 && request.master != 0 && view.master.kind != kind::VRF;
+    let comes_up = (request.sets(IFF_UP) | joins) & !was_up;
     let readdressed = request.has_address != 0;
     if unseen & (comes_up | readdressed) {
         return Some(OperationKind::PromiscuousUnjudged);
@@ -309,7 +311,7 @@ fn stacking_operation(request: &LinkRequest, view: &LinkView) -> Option<Operatio
         &request.kind
     };
     let opened = comes_up && adds_unicast(kind) && (exists || !request.passthru());
-    if !opened && !(readdressed && *kind == kind::VLAN) {
+    if !(opened || readdressed && *kind == kind::VLAN) {
         return None;
     }
     if exists & opened & (view.device.flags & IFF_PROMISC != 0) {

@@ -1,0 +1,136 @@
+//! Where a walk ends, and after how many steps.
+
+use netadmin_common::Text;
+use netadmin_common::netlink::{Bytes, MAX_STEPS, Plain, Step, Walk, is_change_of_links};
+
+use super::walk;
+
+const RTM_SETLINK: u16 = 19;
+const RTM_NEWROUTE: u16 = 24;
+
+/// A message with a body of any bytes.
+fn message(kind: u16, body: &[u8]) -> Vec<u8> {
+    let len = u32::try_from(16 + body.len()).expect("short");
+    let mut bytes = len.to_ne_bytes().to_vec();
+    bytes.extend(kind.to_ne_bytes());
+    bytes.extend(1u16.to_ne_bytes());
+    bytes.extend([0; 8]);
+    bytes.extend(body);
+    bytes
+}
+
+/// As many steps as `bpf_loop` makes; whether the end was reached.
+fn ends_in_time(datagram: &[u8]) -> bool {
+    let mut walk = Walk::default();
+    walk.begin(u32::try_from(datagram.len()).expect("short"));
+    (0..MAX_STEPS).any(|_| walk.step(datagram) == Step::Done)
+}
+
+#[test]
+fn as_many_headers_as_fit_end_in_time_and_one_more_does_not() {
+    // The last step finds the end.
+    let most = MAX_STEPS as usize - 1;
+    let mut datagram = message(RTM_NEWROUTE, &[]).repeat(most - 1);
+    assert!(ends_in_time(&datagram));
+    datagram.extend(message(RTM_NEWROUTE, &[]));
+    assert!(ends_in_time(&datagram));
+    datagram.extend(message(RTM_NEWROUTE, &[]));
+    assert!(!ends_in_time(&datagram));
+}
+
+#[test]
+fn a_request_behind_the_bound_is_not_let_through_as_an_end() {
+    let mut datagram = message(RTM_NEWROUTE, &[]).repeat(MAX_STEPS as usize);
+    datagram.extend(message(RTM_SETLINK, &[0; 16]));
+    assert!(!ends_in_time(&datagram));
+    assert_eq!(walk(&datagram).links.len(), 1);
+}
+
+#[test]
+fn attributes_count_as_headers() {
+    let attributes = |count: usize| {
+        let body = [vec![0; 16], [4, 0, 99, 0].repeat(count)].concat();
+        message(RTM_SETLINK, &body)
+    };
+    // The message, its end, the datagram's end.
+    let most = MAX_STEPS as usize - 3;
+    assert!(ends_in_time(&attributes(most - 1)));
+    assert!(ends_in_time(&attributes(most)));
+    assert!(!ends_in_time(&attributes(most + 1)));
+}
+
+#[test]
+fn no_bytes_are_the_end_at_once() {
+    assert_eq!((walk(&[]).end, walk(&[]).steps), (Step::Done, 1));
+}
+
+#[test]
+fn what_follows_a_length_that_lies_is_not_read() {
+    let request = message(RTM_SETLINK, &[0; 16]);
+    for len in [0u32, 15, 1000, u32::MAX] {
+        let mut lie = message(RTM_NEWROUTE, &[]);
+        lie[..4].copy_from_slice(&len.to_ne_bytes());
+        let walked = walk(&[lie, request.clone()].concat());
+        assert_eq!((walked.links.len(), walked.end), (0, Step::Done), "{len}");
+    }
+}
+
+#[test]
+fn a_request_at_an_unaligned_length_is_found_after_the_padding() {
+    for extra in 1..4 {
+        let mut datagram = message(RTM_NEWROUTE, &vec![0xff; extra]);
+        datagram.resize(datagram.len().next_multiple_of(4), 0xff);
+        datagram.extend(message(RTM_SETLINK, &[0; 16]));
+        assert_eq!(walk(&datagram).links.len(), 1, "{extra}");
+    }
+}
+
+#[test]
+fn messages_that_are_no_requests_or_control_are_skipped() {
+    let mut silent = message(RTM_SETLINK, &[0; 16]);
+    silent[6] = 0;
+    let control = message(15, &[0; 16]);
+    let request = message(RTM_SETLINK, &[0; 16]);
+    assert_eq!(walk(&[silent, control, request].concat()).links.len(), 1);
+}
+
+#[test]
+fn a_setlink_of_the_bridge_family_is_another_request() {
+    let mut bridge = message(RTM_SETLINK, &[0; 16]);
+    bridge[16] = 7;
+    assert_eq!(walk(&bridge).links.len(), 0);
+    // The bridge family has no RTM_NEWLINK of its own.
+    bridge[4] = 16;
+    assert_eq!(walk(&bridge).links.len(), 1);
+}
+
+#[test]
+fn deleting_and_naming_make_what_follows_unstable() {
+    for kind in [17, 108, 109] {
+        let datagram = [message(kind, &[0; 16]), message(RTM_SETLINK, &[0; 16])].concat();
+        assert!(walk(&datagram).links[0].1, "{kind}");
+        assert!(is_change_of_links(kind));
+    }
+    let datagram = [
+        message(RTM_NEWROUTE, &[0; 16]),
+        message(RTM_SETLINK, &[0; 16]),
+    ]
+    .concat();
+    assert!(!walk(&datagram).links[0].1);
+}
+
+#[test]
+fn what_cannot_be_read_is_never_an_end() {
+    struct Gone;
+    impl Bytes for Gone {
+        fn read<T: Plain>(&self, _offset: u32) -> Option<T> {
+            None
+        }
+        fn text(&self, _offset: u32, _len: u32) -> Option<Text> {
+            None
+        }
+    }
+    let mut walk = Walk::default();
+    walk.begin(16);
+    assert_eq!(walk.step(&Gone), Step::Unreadable);
+}
