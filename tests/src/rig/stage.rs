@@ -234,7 +234,10 @@ impl Shared {
                 Ok(())
             }
             Err(error) => {
-                self.failure = Some((policy.to_owned(), format!("{error:#}")));
+                // The whole of it, with the verifier's log, is told once.
+                let text = format!("{error:#}");
+                let reason = text.lines().take(2).collect::<Vec<_>>().join(" ");
+                self.failure = Some((policy.to_owned(), reason));
                 Err(error)
             }
         }
