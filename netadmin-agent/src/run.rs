@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aya::maps::{MapData, RingBuf};
+use aya::maps::{MapData, PerCpuArray, RingBuf};
+use netadmin_common::event::EventAccount;
 use netadmin_common::policy::OPTION_VALUES;
 use netadmin_common::{EventKind, EventRecord};
 use tokio::io::unix::AsyncFd;
@@ -26,9 +27,10 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Exit> {
     doctor::require()?;
     let sink = Sink::open(&options.events)?;
     runtime()?.block_on(async {
+        let mut signals = Signals::new()?;
         let mut agent = Agent::start(loaded.set, sink, options.log_programs)?;
         agent.announce();
-        agent.serve().await
+        agent.serve(&mut signals).await
     })
 }
 
@@ -37,6 +39,7 @@ pub fn witness() -> anyhow::Result<Exit> {
     doctor::require()?;
     let sink = Sink::open(&EventsTo::Stdout)?;
     runtime()?.block_on(async {
+        let mut signals = Signals::new()?;
         let mut programs = Programs::load(false).map_err(cannot_enforce)?;
         programs.witness().map_err(cannot_enforce)?;
         let events = register(programs.take_events()?)?;
@@ -44,7 +47,7 @@ pub fn witness() -> anyhow::Result<Exit> {
         let guards = Guards::new(tree, programs.take_guards()?, PolicySet::default());
         output::complain("netadmin-agent: watching\n");
         Agent::new(programs, guards, events, None, sink)?
-            .serve()
+            .serve(&mut signals)
             .await
     })
 }
@@ -73,25 +76,31 @@ struct Agent {
     sink: Sink,
     node_name: String,
     seq: u64,
+    account: Account,
+    dropped: u64,
 }
+
+type Account = PerCpuArray<MapData, Record<EventAccount>>;
 
 impl Agent {
     fn new(
-        programs: Programs,
+        mut programs: Programs,
         guards: Guards,
         events: Buffer,
         cgroup_events: Option<Buffer>,
         sink: Sink,
     ) -> anyhow::Result<Self> {
-        let node_name = node_name();
+        let account = programs.take_account()?;
         Ok(Self {
             programs,
             guards,
             events,
             cgroup_events,
             sink,
-            node_name,
+            node_name: node_name(),
             seq: 0,
+            account,
+            dropped: 0,
         })
     }
 
@@ -130,16 +139,12 @@ impl Agent {
         ));
     }
 
-    async fn serve(&mut self) -> anyhow::Result<Exit> {
-        let mut stop = [
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::interrupt())?,
-        ];
-        let mut hangup = signal(SignalKind::hangup())?;
+    async fn serve(&mut self, signals: &mut Signals) -> anyhow::Result<Exit> {
         loop {
-            let wake = self.wait(&mut stop, &mut hangup).await?;
+            let wake = self.wait(signals).await?;
             let open = self.drain_events()?;
             self.drain_cgroup_events();
+            self.tell_losses();
             match wake {
                 Wake::Work if open => {}
                 Wake::Hangup => self.rotate(),
@@ -148,12 +153,11 @@ impl Agent {
         }
     }
 
-    async fn wait(&self, stop: &mut [Signal; 2], hangup: &mut Signal) -> anyhow::Result<Wake> {
-        let [terminate, interrupt] = stop;
+    async fn wait(&self, signals: &mut Signals) -> anyhow::Result<Wake> {
         tokio::select! {
-            _ = terminate.recv() => Ok(Wake::Stop),
-            _ = interrupt.recv() => Ok(Wake::Stop),
-            _ = hangup.recv() => Ok(Wake::Hangup),
+            _ = signals.terminate.recv() => Ok(Wake::Stop),
+            _ = signals.interrupt.recv() => Ok(Wake::Stop),
+            _ = signals.hangup.recv() => Ok(Wake::Hangup),
             ready = self.events.readable() => {
                 ready.context("cannot wait for events")?.clear_ready();
                 Ok(Wake::Work)
@@ -222,12 +226,37 @@ impl Agent {
 
     fn follow(&mut self, kind: EventKind, record: &EventRecord) -> Result<(), GuardError> {
         match kind {
-            EventKind::CgroupMade => self.guards.made(record.cgroup, &mut self.programs),
+            EventKind::CgroupMade => {
+                if record.errno != 0 {
+                    output::complain(&format!(
+                        "netadmin-agent: error: the programs could not guard new cgroup {} \
+                         (errno {}); at most 32768 cgroups can be guarded at a time\n",
+                        record.cgroup, record.errno,
+                    ));
+                }
+                self.guards.made(record.cgroup, &mut self.programs)
+            }
             EventKind::CgroupGone => {
                 self.guards.gone(record.cgroup);
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Says so when the buffer was full and refusals went unreported; they were
+    /// refused all the same.
+    fn tell_losses(&mut self) {
+        let Ok(cpus) = self.account.get(&0, 0) else {
+            return;
+        };
+        let dropped = cpus.iter().map(|account| account.0.dropped).sum();
+        if dropped > self.dropped {
+            self.dropped = dropped;
+            output::complain(&format!(
+                "netadmin-agent: error: {dropped} events were lost since the start, \
+                 because they came faster than they could be written\n"
+            ));
         }
     }
 
@@ -253,6 +282,24 @@ impl Agent {
 fn register(buffer: RingBuf<MapData>) -> anyhow::Result<Buffer> {
     // SAFETY: the buffer owns its descriptor, and keeps it open until dropped.
     unsafe { AsyncFd::register(buffer) }.context("cannot wait for the programs' events")
+}
+
+/// The signals that the agent takes; from before it says that it is in force.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let take = |kind| signal(kind).context("cannot take signals");
+        Ok(Self {
+            terminate: take(SignalKind::terminate())?,
+            interrupt: take(SignalKind::interrupt())?,
+            hangup: take(SignalKind::hangup())?,
+        })
+    }
 }
 
 enum Wake {

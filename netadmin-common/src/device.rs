@@ -80,6 +80,8 @@ pub mod kind {
     pub const VETH: Text = Text::new(b"veth");
     /// net/8021q.
     pub const VLAN: Text = Text::new(b"vlan");
+    /// drivers/net/tun.c.
+    pub const TUN: Text = Text::new(b"tun");
     /// drivers/net/vrf.c.
     pub const VRF: Text = Text::new(b"vrf");
     /// drivers/net/can/vxcan.c.

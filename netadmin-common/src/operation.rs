@@ -196,6 +196,12 @@ vias! {
     Sysfs = 9, "sysfs";
     /// `setsockopt(PACKET_ADD_MEMBERSHIP)`, its arguments seen.
     AddMembership = 11, "PACKET_ADD_MEMBERSHIP";
+    /// `ioctl(SIOCBRADDBR)`.
+    BridgeAdd = 12, "SIOCBRADDBR";
+    /// `ioctl(SIOCADDTUNNEL)`.
+    AddTunnel = 13, "SIOCADDTUNNEL";
+    /// `ioctl(TUNSETIFF)` that makes a device.
+    TunSetIff = 14, "TUNSETIFF";
     /// An rtnetlink message of any other type.
     Rtnetlink = 10, "rtnetlink";
 }

@@ -1,13 +1,15 @@
 //! The map of guarded cgroups, and why each is in it.
 
 use std::collections::{HashMap as Paths, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use aya::maps::{HashMap, MapData, MapError};
 use aya::programs::cgroup_sockopt::CgroupSockoptLink;
 use netadmin_common::guard::SOCKOPT_ATTACHED;
 use netadmin_common::{GuardRecord, Origin};
 
-use super::tree::{Tree, parent};
+use super::tree::Tree;
 use crate::kernel::{KernelError, Programs};
 use crate::policy::PolicySet;
 use crate::records::Record;
@@ -25,6 +27,17 @@ pub enum GuardError {
         path: String,
         /// The kernel's answer.
         source: MapError,
+    },
+    /// It is there, but its path cannot be had.
+    #[error(
+        "cannot find the path of cgroup {id}: {error}; \
+         the agent needs CAP_DAC_READ_SEARCH to match new cgroups"
+    )]
+    Path {
+        /// The cgroup.
+        id: u64,
+        /// What the system says.
+        error: io::Error,
     },
     /// The program that sees option values could not be attached.
     #[error(transparent)]
@@ -87,13 +100,13 @@ impl Guards {
 
     /// Guards what there is: every cgroup that a policy matches, and all below.
     pub fn scan(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
-        let mut waiting = vec!["/".to_owned()];
+        let mut waiting = vec![PathBuf::from("/")];
         while let Some(path) = waiting.pop() {
             // Removed meanwhile: the next event says so too.
             let Ok(id) = self.tree.id(&path) else {
                 continue;
             };
-            self.admit(id, &path, programs)?;
+            self.admit_if_there(id, &path, programs)?;
             waiting.extend(self.tree.children(&path).unwrap_or_default());
         }
         Ok(())
@@ -102,15 +115,18 @@ impl Guards {
     /// A cgroup was made: match its path, unless a guarded task made it.
     pub fn made(&mut self, id: u64, programs: &mut Programs) -> Result<(), GuardError> {
         match self.tree.path(id) {
-            Ok(path) => self.admit(id, &path, programs),
+            Ok(path) => self.admit_if_there(id, &path, programs),
             // Removed meanwhile: `gone` follows.
-            Err(_) => Ok(()),
+            Err(error) if is_gone(&error) => Ok(()),
+            Err(error) => Err(GuardError::Path { id, error }),
         }
     }
 
     /// A cgroup was removed; the kernel has forgotten it already.
     pub fn gone(&mut self, id: u64) {
         self.attached.remove(&id);
+        // Also what came to be guarded while it went.
+        let _absent = self.map.remove(&id);
         if let Some(path) = self.paths.remove(&id) {
             if self.gone.len() == REMEMBERED {
                 self.gone.pop_front();
@@ -129,16 +145,40 @@ impl Guards {
                 .map(|(_, path)| path)
         };
         let known = self.paths.get(&id).or_else(late).cloned();
-        known.or_else(|| self.tree.path(id).ok())
+        known.or_else(|| {
+            self.tree
+                .path(id)
+                .ok()
+                .map(|path| path.to_string_lossy().into_owned())
+        })
     }
 
-    fn admit(&mut self, id: u64, path: &str, programs: &mut Programs) -> Result<(), GuardError> {
+    /// A cgroup that goes meanwhile is no fault.
+    fn admit_if_there(
+        &mut self,
+        id: u64,
+        path: &Path,
+        programs: &mut Programs,
+    ) -> Result<(), GuardError> {
+        let outcome = self.admit(id, path, programs);
+        match self.tree.id(path) {
+            Ok(now) if now == id => outcome,
+            Err(error) if !is_gone(&error) => outcome,
+            _ => {
+                self.gone(id);
+                Ok(())
+            }
+        }
+    }
+
+    fn admit(&mut self, id: u64, folder: &Path, programs: &mut Programs) -> Result<(), GuardError> {
+        let path = &*folder.to_string_lossy();
         let inherited = self.record(id);
         if inherited.is_some_and(|record| record.origin == Origin::Creator as u32) {
             self.paths.insert(id, path.to_owned());
             return Ok(());
         }
-        let above = inherited.or_else(|| self.parent_record(path));
+        let above = inherited.or_else(|| self.parent_record(folder));
         let matched = self
             .policies
             .policy_for(path)
@@ -148,7 +188,7 @@ impl Guards {
             (None, Some(above)) => (above.policy, Origin::Ancestor),
             (None, None) => return Ok(()),
         };
-        let flags = self.cover(id, path, policy, above, programs)?;
+        let flags = self.cover(id, folder, policy, above, programs)?;
         let record = GuardRecord {
             policy,
             origin: origin as u32,
@@ -170,7 +210,7 @@ impl Guards {
     fn cover(
         &mut self,
         id: u64,
-        path: &str,
+        path: &Path,
         policy: u32,
         above: Option<GuardRecord>,
         programs: &mut Programs,
@@ -190,7 +230,12 @@ impl Guards {
         self.map.get(&id, 0).ok().map(|record| record.0)
     }
 
-    fn parent_record(&self, path: &str) -> Option<GuardRecord> {
-        self.record(self.tree.id(parent(path)?).ok()?)
+    fn parent_record(&self, path: &Path) -> Option<GuardRecord> {
+        self.record(self.tree.id(path.parent()?).ok()?)
     }
+}
+
+/// Whether an error says that a cgroup is no longer there.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESTALE)
 }

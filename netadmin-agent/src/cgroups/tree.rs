@@ -51,18 +51,18 @@ impl Tree {
     }
 
     /// The folder of the cgroup at `path`.
-    pub fn folder(&self, path: &str) -> PathBuf {
-        self.mount.join(path.trim_start_matches('/'))
+    pub fn folder(&self, path: &Path) -> PathBuf {
+        self.mount.join(path.strip_prefix("/").unwrap_or(path))
     }
 
     /// The id of the cgroup at `path`: on 64-bit kernels the number of its
     /// folder (`cgroup_ino`).
-    pub fn id(&self, path: &str) -> io::Result<u64> {
+    pub fn id(&self, path: &Path) -> io::Result<u64> {
         fs::metadata(self.folder(path)).map(|metadata| metadata.ino())
     }
 
     /// The path of the cgroup with this id; an error if it is gone.
-    pub fn path(&self, id: u64) -> io::Result<String> {
+    pub fn path(&self, id: u64) -> io::Result<PathBuf> {
         let handle = Handle {
             bytes: 8,
             kind: FILEID_KERNFS,
@@ -86,34 +86,20 @@ impl Tree {
         let below = target
             .strip_prefix(&self.mount)
             .map_err(|_| io::ErrorKind::NotFound)?;
-        Ok(format!("/{}", below.to_string_lossy()))
+        Ok(Path::new("/").join(below))
     }
 
     /// The paths of the cgroups right below the one at `path`.
-    pub fn children(&self, path: &str) -> io::Result<Vec<String>> {
+    pub fn children(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
         let mut children = Vec::new();
         for entry in fs::read_dir(self.folder(path))? {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
-                children.push(join(path, &entry.file_name().to_string_lossy()));
+                children.push(path.join(entry.file_name()));
             }
         }
         children.sort_unstable();
         Ok(children)
-    }
-}
-
-fn join(path: &str, name: &str) -> String {
-    format!("{}/{name}", path.trim_end_matches('/'))
-}
-
-/// The path of the cgroup that the one at `path` lies in; `None` for the root.
-pub fn parent(path: &str) -> Option<&str> {
-    let (parent, name) = path.rsplit_once('/')?;
-    match (parent, name) {
-        (_, "") => None,
-        ("", _) => Some("/"),
-        _ => Some(parent),
     }
 }
 
@@ -136,22 +122,4 @@ pub fn mount_point() -> Result<PathBuf, TreeError> {
         .map(PathBuf::from)
         .find(|path| is_cgroup2(path))
         .ok_or(TreeError::NotMounted)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parents_end_at_the_root() {
-        assert_eq!(parent("/a/b"), Some("/a"));
-        assert_eq!(parent("/a"), Some("/"));
-        assert_eq!(parent("/"), None);
-    }
-
-    #[test]
-    fn children_of_the_root_have_one_slash() {
-        assert_eq!(join("/", "a"), "/a");
-        assert_eq!(join("/a", "b"), "/a/b");
-    }
 }

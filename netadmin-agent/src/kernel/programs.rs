@@ -87,6 +87,8 @@ const ENFORCERS: &[(&str, Attachment)] = &[
     ("file_ioctl_compat", Attachment::Lsm("file_ioctl_compat")),
     ("dev_ioctl", Attachment::Fentry("dev_ioctl")),
     ("devinet_ioctl", Attachment::Fentry("devinet_ioctl")),
+    ("sysfs_flags", Attachment::Fentry("flags_store")),
+    ("tun_dev_create", Attachment::Lsm("tun_dev_create")),
     ("socket_setsockopt", Attachment::Lsm("socket_setsockopt")),
     ("netlink_send", Attachment::Lsm("netlink_send")),
     ("capable", Attachment::Lsm("capable")),

@@ -10,7 +10,7 @@ use super::interface::InterfaceError;
 use super::value_entry::EntryError;
 
 /// How many policies one file holds.
-pub const MAX_POLICIES: usize = 1024;
+pub const MAX_POLICIES: usize = 512;
 
 /// How many path globs one file holds: each new cgroup is compared with them.
 pub const MAX_GLOBS: usize = 1024;

@@ -26,6 +26,8 @@ unsafe impl Plain for u64 {}
 // SAFETY: as above.
 unsafe impl Plain for [u32; 4] {}
 // SAFETY: as above.
+unsafe impl Plain for [u64; 4] {}
+// SAFETY: as above.
 unsafe impl Plain for [u64; 8] {}
 // SAFETY: as above.
 unsafe impl Plain for [u64; 2] {}

@@ -9,7 +9,7 @@
 use aya_ebpf::{helpers::bpf_probe_read_user, macros::lsm, programs::LsmContext};
 use netadmin_common::{
     OperationKind, SocketOption, Text, Value, Via,
-    call::{CALL_ALLOWED, CALL_REFUSED},
+    call::{CALL_ALLOWED, CALL_REFUSED, COMMAND_SYSFS_FLAGS},
 };
 
 use super::{ioctl, links};
@@ -39,7 +39,7 @@ pub fn capable(ctx: LsmContext) -> i32 {
         return 0;
     };
     let refused = match task::call() {
-        Call::Setsockopt { level, optname } => {
+        Call::Setsockopt { level, optname, .. } => {
             match SocketOption::from_level_and_name(level, optname) {
                 Some(option) => refuses_option(option, capability),
                 None => false,
@@ -48,6 +48,7 @@ pub fn capable(ctx: LsmContext) -> i32 {
         Call::Ioctl { command, argument } if capability == CAP_NET_ADMIN => {
             refuses_ioctl(&guard, command, argument)
         }
+        Call::Other if capability == CAP_NET_ADMIN => refuses_sysfs(),
         _ => false,
     };
     report::answer(refused, EPERM)
@@ -86,6 +87,9 @@ fn refuses_ioctl(guard: &Guard, command: u32, argument: Address) -> bool {
     let Some((via, seen)) = ioctl::way(command) else {
         return false;
     };
+    if matches!(via, Via::BridgeAdd | Via::AddTunnel) {
+        return links::refuses_any_name(guard, via);
+    }
     if !seen {
         return refuses_enslaving(via, argument);
     }
@@ -93,6 +97,18 @@ fn refuses_ioctl(guard: &Guard, command: u32, argument: Address) -> bool {
         Some(call) if call.command == command && call.state == CALL_ALLOWED => false,
         Some(call) if call.command == command && call.state == CALL_REFUSED => true,
         _ => links::refuses_unjudged(via),
+    }
+}
+
+/// `netdev_store` asks right after `flags_store` was judged.
+#[inline(always)]
+fn refuses_sysfs() -> bool {
+    match CALLS.of_current() {
+        Some(call) if call.command == COMMAND_SYSFS_FLAGS => {
+            call.command = 0;
+            call.state == CALL_REFUSED
+        }
+        _ => false,
     }
 }
 

@@ -13,6 +13,7 @@ use aya_ebpf::{
 use netadmin_common::{
     OperationKind, Text, Via,
     call::{CALL_ALLOWED, CALL_BEGUN, CALL_REFUSED},
+    device::IFF_PROMISC,
     netlink::LinkRequest,
     policy::PROMISCUOUS_NAMES_EXCEPTED,
 };
@@ -30,7 +31,10 @@ pub const SIOCSIFFLAGS: u32 = 0x8914;
 const SIOCSIFNAME: u32 = 0x8923;
 const SIOCBONDENSLAVE: u32 = 0x8990;
 const SIOCBRADDIF: u32 = 0x89a2;
+const SIOCBRADDBR: u32 = 0x89a0;
 const SIOCDEVPRIVATE: u32 = 0x89f0;
+/// linux/if_tunnel.h: `SIOCDEVPRIVATE + 1`.
+const SIOCADDTUNNEL: u32 = 0x89f1;
 
 /// `struct ifreq` (linux/if.h), in bytes: the name, and what follows it.
 pub const IFR_DATA: u64 = 16;
@@ -46,6 +50,8 @@ pub fn way(command: u32) -> Option<(Via, bool)> {
         // BRCTL_ADD_IF, BOND_ENSLAVE_OLD.
         SIOCDEVPRIVATE => Some((Via::DevPrivate, false)),
         SIOCBONDENSLAVE => Some((Via::BondEnslave, false)),
+        SIOCBRADDBR => Some((Via::BridgeAdd, false)),
+        SIOCADDTUNNEL => Some((Via::AddTunnel, false)),
         _ => None,
     }
 }
@@ -133,28 +139,33 @@ fn judge(ctx: &FEntryContext, device_name: impl FnOnce(Text) -> Option<Text>) {
     call.state = if refused { CALL_REFUSED } else { CALL_ALLOWED };
 }
 
-/// `dev_change_flags(dev, ifr->ifr_flags)`: what rtnetlink does with a full
-/// mask.
 #[inline(always)]
 fn refuses_flags(net: Address, name: Text, ifreq: Address) -> bool {
-    let (Some(flags), Some(judgement)) =
-        (ifreq.plus(IFR_DATA).load::<u16>(), JUDGEMENTS.of_current())
-    else {
-        return links::refuses_unjudged(Via::SetIfFlags);
+    match ifreq.plus(IFR_DATA).load::<u16>() {
+        Some(flags) => refuses_flags_of(net, name, u32::from(flags), Via::SetIfFlags),
+        None => links::refuses_unjudged(Via::SetIfFlags),
+    }
+}
+
+/// `dev_change_flags`: what rtnetlink does with a full mask.
+#[inline(always)]
+pub fn refuses_flags_of(net: Address, name: Text, flags: u32, via: Via) -> bool {
+    let Some(judgement) = JUDGEMENTS.of_current() else {
+        return links::refuses_unjudged(via);
     };
     let request = &mut judgement.walk.link;
     *request = LinkRequest::default();
-    request.flags = u32::from(flags);
+    request.flags = flags;
     request.change = u32::MAX;
     request.has_name = 1;
     request.name = name;
     judgement.view.unstable = 0;
     links::look(request, &mut judgement.view, net);
-    if judgement.view.device.index == 0 {
-        // ENODEV, whatever the flags.
+    if judgement.view.device.index == 0 && flags & IFF_PROMISC == 0 {
+        // ENODEV; with IFF_PROMISC refused, lest it appear before the kernel looks.
         return false;
     }
-    links::refuses(request, &judgement.view, Via::SetIfFlags)
+    links::refuses(request, &judgement.view, via)
 }
 
 /// `dev_change_name`: not into a name that the policy excepts.

@@ -4,10 +4,11 @@
 use netadmin_common::{
     Device, OperationKind, Via,
     netlink::{LinkRequest, LinkView, effects, excepted, takes_excepted_name},
+    policy::PROMISCUOUS_NAMES_EXCEPTED,
 };
 
 use crate::{
-    guard,
+    guard::{self, Guard},
     kernel::{Address, netdev},
     report::Question,
 };
@@ -151,6 +152,14 @@ extern "C" fn netadmin_link_ask(
         }
     }
     refused
+}
+
+/// Whether making a device is refused, whatever it is to be called: for ways on
+/// which no program sees the name, under a policy that excepts names.
+#[inline(always)]
+pub fn refuses_any_name(guard: &Guard, via: Via) -> bool {
+    guard.policy.promiscuous.flags & PROMISCUOUS_NAMES_EXCEPTED != 0
+        && Question::on_device(OperationKind::PromiscuousExceptedName, via).is_refused()
 }
 
 /// Whether a request that cannot be judged at all is refused.

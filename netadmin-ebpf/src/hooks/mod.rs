@@ -8,5 +8,7 @@ pub mod datagram;
 pub mod ioctl;
 pub mod links;
 pub mod setsockopt;
+pub mod sysfs;
+pub mod tun;
 pub mod value;
 pub mod witness;

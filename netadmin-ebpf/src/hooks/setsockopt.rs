@@ -93,10 +93,11 @@ fn refuses_option(guard: &Guard, socket: *const u8, option: SocketOption) -> boo
 
 /// Whether the `cgroup/setsockopt` program will run: it does for sockets that
 /// were made in a cgroup that it is attached to, or below one, and not for
-/// 32-bit calls (`do_sock_setsockopt`).
+/// 32-bit calls (`do_sock_setsockopt`). Nor from a ring that 32-bit code made,
+/// which cannot be told from others.
 #[inline(always)]
 fn value_will_be_seen(socket: *const u8) -> bool {
-    if task::in_compat_syscall() {
+    if !matches!(task::call(), Call::Setsockopt { compat: false, .. }) {
         return false;
     }
     Address::of(socket)

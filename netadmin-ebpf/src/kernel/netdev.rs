@@ -113,11 +113,51 @@ extern "C" fn try_name(_step: u32, search: *mut Search) -> i64 {
         return STOP;
     }
     let device = search.node.container(&layout::NET_DEVICE_LIST);
-    if name(device) == Some(search.name) {
+    if name(device) == Some(search.name) || has_alternative_name(device, &search.name) {
         search.found = device;
         return STOP;
     }
     advance(search)
+}
+
+/// Most alternative names of one device that are looked at. A device with more
+/// is found by each of them, which at worst takes it for another.
+const MAX_ALTERNATIVE_NAMES: u32 = 16;
+
+/// `netdev_for_each_altname`: `__dev_get_by_name` finds those too.
+#[inline(always)]
+fn has_alternative_name(device: Address, name: &Text) -> bool {
+    let Some(own) = device.follow(&layout::NET_DEVICE_NAME_NODE) else {
+        return false;
+    };
+    let head = own.at(&layout::NETDEV_NAME_NODE_LIST);
+    let mut node = head;
+    for _ in 0..MAX_ALTERNATIVE_NAMES {
+        let Some(next) = node.load() else {
+            return false;
+        };
+        node = Address::from_field(next);
+        if node == head {
+            return false;
+        }
+        let text = node.container(&layout::NETDEV_NAME_NODE_LIST);
+        let text = text.follow(&layout::NETDEV_NAME_NODE_NAME).and_then(string);
+        if text == Some(*name) {
+            return true;
+        }
+    }
+    true
+}
+
+/// The first bytes of a string, at most 15.
+#[inline(always)]
+fn string(address: Address) -> Option<Text> {
+    let mut words = [0u64; 2];
+    // SAFETY: the helper checks the address, and writes at most the length.
+    let len = unsafe {
+        bpf_probe_read_kernel_str(words.as_mut_ptr().cast(), IFNAMSIZ as u32, address.as_ptr())
+    };
+    (len >= 0).then(|| Text::from_memory(words))
 }
 
 /// `next` is the first field of `hlist_node` and of `list_head`.
@@ -177,13 +217,7 @@ fn kind(device: Address) -> Option<Text> {
     if ops.is_null() {
         return Some(Text::EMPTY);
     }
-    let kind = ops.follow(&layout::RTNL_LINK_OPS_KIND)?;
-    let mut words = [0u64; 2];
-    // SAFETY: the helper checks the address, and writes at most the length.
-    unsafe {
-        bpf_probe_read_kernel_str(words.as_mut_ptr().cast(), IFNAMSIZ as u32, kind.as_ptr());
-    }
-    Some(Text::from_memory(words))
+    string(ops.follow(&layout::RTNL_LINK_OPS_KIND)?)
 }
 
 /// The one device below `device`; `None` if there is none, or more than one.

@@ -46,9 +46,13 @@ pub fn in_compat_syscall() -> bool {
     status & TS_COMPAT != 0
 }
 
-/// Whether the task has ever used io_uring, or is one of its threads.
+/// Whether the task has ever used io_uring, or is one of its threads (whose
+/// `io_uring` is NULL).
 #[inline(always)]
 pub fn uses_io_uring() -> bool {
+    if flags() & PF_WORKERS != 0 {
+        return true;
+    }
     // SAFETY: `current` is typed, and `io_uring` is a pointer.
     let context: u64 = unsafe { field(current().cast(), &layout::TASK_IO_URING) };
     context != 0
@@ -58,8 +62,8 @@ pub fn uses_io_uring() -> bool {
 /// entry: a process cannot change them while the call is under way.
 #[derive(Clone, Copy)]
 pub enum Call {
-    /// `setsockopt(2)` with these arguments.
-    Setsockopt { level: i32, optname: i32 },
+    /// `setsockopt(2)` with these arguments; `compat` as `in_compat_syscall`.
+    Setsockopt { level: i32, optname: i32, compat: bool },
     /// `socketcall(2)` for `setsockopt`; its arguments lie in user memory.
     Socketcall,
     /// `ioctl(2)` with these arguments.
@@ -99,6 +103,7 @@ fn native_call(registers: Address, number: u64) -> Option<Call> {
             Some(Call::Setsockopt {
                 level: level as i32,
                 optname: optname as i32,
+                compat: number & X32 != 0,
             })
         }
         16 | 0x4000_0202 => {
@@ -123,6 +128,7 @@ fn compat_call(registers: Address, number: u32) -> Option<Call> {
             Some(Call::Setsockopt {
                 level: level as i32,
                 optname: optname as i32,
+                compat: true,
             })
         }
         102 => {
