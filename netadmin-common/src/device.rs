@@ -26,8 +26,8 @@ pub struct Device {
     pub priv_flags: u32,
     /// Whether another device lies below it: 0 or 1 (`adj_list.lower`).
     pub stacked: u32,
-    /// Explicit padding, always zero.
-    pub reserved: u32,
+    /// Whether its hardware address is that of the one device below it: 0 or 1.
+    pub inherits_address: u32,
     /// `name`.
     pub name: Text,
     /// `rtnl_link_ops->kind` (such as `bridge`), cut at 15 bytes; empty for

@@ -81,7 +81,12 @@ impl Question {
     #[inline(always)]
     pub fn packed(kind: u32, via: u32, excepted: bool) -> Self {
         let question = Self::on_device(OperationKind::PromiscuousUnjudged, Via::Rtnetlink);
-        Self { kind, via, excepted: u32::from(excepted), ..question }
+        Self {
+            kind,
+            via,
+            excepted: u32::from(excepted),
+            ..question
+        }
     }
 
     /// The device.

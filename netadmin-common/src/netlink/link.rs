@@ -6,6 +6,11 @@ use crate::operation::OperationKind;
 use crate::policy::{PROMISCUOUS_NAMES_EXCEPTED, PolicyRecord};
 use crate::text::Text;
 
+/// Which device has which name and index, and what lies above what.
+pub const UNSETTLED_LINKS: u32 = 1;
+/// Which flags the devices have.
+pub const UNSETTLED_FLAGS: u32 = 2;
+
 const MACVLAN_MODE_PASSTHRU: u32 = 8;
 const MACVLAN_FLAG_NOPROMISC: u32 = 1;
 
@@ -144,18 +149,18 @@ impl LinkRequest {
         }
     }
 
-    /// Whether, after this message, what was known of the links before may no
-    /// longer hold for the rest of the datagram.
+    /// Which part of what was known of the links before may no longer hold, after
+    /// this message, for the rest of the datagram: [`UNSETTLED_LINKS`] and
+    /// [`UNSETTLED_FLAGS`] bits.
     #[inline(always)]
-    pub fn unsettles(&self) -> bool {
-        self.clears(IFF_PROMISC)
-            || self.clears(IFF_UP)
-            // Of a bond, the next message may make ports.
-            || self.sets(IFF_PROMISC)
-            || self.has_master != 0
+    pub fn unsettles(&self) -> u32 {
+        // Of a bond, the next message may make ports.
+        let links = self.has_master != 0
             || self.has_name != 0
             || self.other_namespace != 0
-            || self.message_flags & u32::from(NLM_F_CREATE) != 0
+            || self.message_flags & u32::from(NLM_F_CREATE) != 0;
+        let flags = self.clears(IFF_PROMISC) || self.clears(IFF_UP) || self.sets(IFF_PROMISC);
+        u32::from(links) * UNSETTLED_LINKS | u32::from(flags) * UNSETTLED_FLAGS
     }
 }
 
@@ -175,11 +180,18 @@ pub struct LinkView {
     /// The device below: the existing one's, or `IFLA_LINK` of a new one;
     /// index 0 if there is none.
     pub lower: Device,
-    /// An earlier message of the datagram made the view unreliable: 0 or 1.
+    /// Which parts of the view an earlier message of the datagram made
+    /// unreliable: `UNSETTLED_*` bits.
     pub unstable: u32,
 }
 
 impl LinkView {
+    /// Whether an earlier message may have changed which device is which.
+    #[inline(always)]
+    fn links_unsettled(&self) -> bool {
+        self.unstable & UNSETTLED_LINKS != 0
+    }
+
     /// Whether the policy excepts the device and every device below it.
     #[inline(always)]
     pub fn is_excepted(&self, policy: &PolicyRecord) -> bool {
@@ -270,7 +282,7 @@ fn master_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationK
         return None;
     }
     let master = &view.master.kind;
-    if view.master.index == 0 || view.unstable != 0 || request.other_namespace != 0 {
+    if view.master.index == 0 || view.links_unsettled() || request.other_namespace != 0 {
         Some(OperationKind::PromiscuousUnjudged)
     } else if *master == kind::BRIDGE {
         // br_add_if, br_manage_promisc.
@@ -279,7 +291,7 @@ fn master_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationK
         None
     } else if *master == kind::BOND || *master == kind::TEAM {
         // bond_enslave and team_port_add hand the master's promiscuity down.
-        let promiscuous = view.master.flags & IFF_PROMISC != 0;
+        let promiscuous = view.master.flags & IFF_PROMISC != 0 || view.unstable != 0;
         promiscuous.then_some(OperationKind::PromiscuousStacked)
     } else {
         Some(OperationKind::PromiscuousUnjudged)
@@ -292,17 +304,19 @@ fn stacking_operation(request: &LinkRequest, view: &LinkView) -> Option<Operatio
     if request.is_macvlan() && request.has_data != 0 && raises_passthru(request, view, unseen) {
         return Some(OperationKind::PromiscuousPassthru);
     }
-    let exists = (view.device.index != 0) & (view.unstable == 0);
+    let exists = (view.device.index != 0) & !view.links_unsettled();
     if request.kind == kind::HSR && request.creates() && !exists {
         // hsr_portdev_setup: both ports, which IFLA_INFO_DATA names.
         return Some(OperationKind::PromiscuousBridgePort);
     }
-    let was_up = exists & (view.device.flags & IFF_UP != 0);
+    let was_up = exists & (view.device.flags & IFF_UP != 0) & (view.unstable == 0);
     // bond_enslave and team_port_add open what they take.
     let joins = request.has_master != 0 && request.master != 0 && view.master.kind != kind::VRF;
     let comes_up = (request.sets(IFF_UP) | joins) & !was_up;
     let readdressed = request.has_address != 0;
-    if unseen & (comes_up | readdressed) {
+    // What was looked for by its name and not found is ENODEV.
+    let absent = (request.has_name != 0) & !view.links_unsettled();
+    if unseen & !absent & (comes_up | readdressed) {
         return Some(OperationKind::PromiscuousUnjudged);
     }
     let kind = if exists {
@@ -318,8 +332,14 @@ fn stacking_operation(request: &LinkRequest, view: &LinkView) -> Option<Operatio
         // macvlan_open hands it down; a vlan did when the flag was set.
         return Some(OperationKind::PromiscuousStacked);
     }
+    if exists & opened & is_macvlan(kind) & (view.device.inherits_address != 0) {
+        // Only a passthru device has the address of the one below
+        // (eth_hw_addr_inherit); any other of that address is not opened
+        // (macvlan_addr_busy).
+        return Some(OperationKind::PromiscuousPassthru);
+    }
     // dev_uc_add on the lower device; __dev_set_rx_mode.
-    let known = (request.other_namespace == 0) & (view.unstable == 0);
+    let known = (request.other_namespace == 0) & !view.links_unsettled();
     (!known || !view.lower.filters_unicast()).then_some(OperationKind::PromiscuousUnicastFilter)
 }
 
@@ -330,7 +350,7 @@ fn stacking_operation(request: &LinkRequest, view: &LinkView) -> Option<Operatio
 fn changes_unseen(request: &LinkRequest, view: &LinkView) -> bool {
     let named = request.has_name | request.has_alternative_name | request.has_group != 0;
     let not_found = (view.device.index == 0) & !request.by_index() & named;
-    (not_found | (view.unstable != 0)) & !request.only_creates()
+    (not_found | view.links_unsettled()) & !request.only_creates()
 }
 
 #[inline(always)]
@@ -374,7 +394,7 @@ pub fn takes_excepted_name(request: &LinkRequest, view: &LinkView, policy: &Poli
     if policy.promiscuous.flags & PROMISCUOUS_NAMES_EXCEPTED == 0 {
         return false;
     }
-    let exists = (view.device.index != 0) & (view.unstable == 0);
+    let exists = (view.device.index != 0) & !view.links_unsettled();
     let selects = exists && !request.by_index() && request.other_namespace == 0;
     if request.has_name != 0 && !selects && policy.excepts_name(&request.name) {
         return true;

@@ -10,8 +10,8 @@ mod link;
 mod walk;
 
 pub use link::{
-    LinkRequest, LinkView, MAX_OPERATIONS, Operations, effects, excepted, judge,
-    takes_excepted_name,
+    LinkRequest, LinkView, MAX_OPERATIONS, Operations, UNSETTLED_FLAGS, UNSETTLED_LINKS, effects,
+    excepted, judge, takes_excepted_name,
 };
 pub use walk::{Bytes, MAX_STEPS, Plain, Step, Walk, is_change_of_links};
 

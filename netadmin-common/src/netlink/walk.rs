@@ -2,7 +2,7 @@
 
 use super::{
     IFINFOMSG_LEN, LinkRequest, NLM_F_REQUEST, NLMSG_HDRLEN, RTM_DELLINK, RTM_DELLINKPROP,
-    RTM_NEWLINK, RTM_NEWLINKPROP, RTM_SETLINK,
+    RTM_NEWLINK, RTM_NEWLINKPROP, RTM_SETLINK, UNSETTLED_LINKS,
 };
 use crate::device::IFNAMSIZ;
 use crate::text::Text;
@@ -179,7 +179,7 @@ impl Walk {
         match message_type {
             RTM_NEWLINK | RTM_SETLINK => self.begin_link(bytes, start, len, message_type, flags),
             RTM_DELLINK | RTM_NEWLINKPROP | RTM_DELLINKPROP => {
-                self.unstable = 1;
+                self.unstable |= UNSETTLED_LINKS;
                 Some(Step::More)
             }
             _ => Some(Step::More),

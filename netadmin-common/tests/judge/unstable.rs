@@ -11,7 +11,7 @@ use super::*;
 fn last(requests: &[LinkRequest], mut view: LinkView) -> Vec<OperationKind> {
     let (last, earlier) = requests.split_last().expect("a request");
     for request in earlier {
-        view.unstable |= u32::from(request.unsettles());
+        view.unstable |= request.unsettles();
     }
     operations(last, &view)
 }
@@ -78,7 +78,7 @@ fn a_macvlan_that_an_earlier_message_made_or_took_down_does_not_come_up_unseen()
     there.lower = device(3, "veth0", "veth");
     let down = flags(change(5), 0, UP);
     assert_eq!(last(&[up], there), []);
-    assert_eq!(last(&[down, up], there), [PromiscuousUnjudged]);
+    assert_eq!(last(&[down, up], there), [PromiscuousUnicastFilter]);
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn an_excepted_bond_takes_no_port_and_the_flag_in_one_datagram() {
     let raise = flags(change(9), PROMISC, PROMISC);
     let mut bond = view(device(9, "bond0", "bond"));
     assert!(!is_refused(&raise, &bond, &policy));
-    assert!(enslave.unsettles() && raise.unsettles());
+    assert!(enslave.unsettles() != 0 && raise.unsettles() != 0);
     bond.unstable = 1;
     assert!(is_refused(&raise, &bond, &policy));
     let mut port = view(device(5, "eth0", ""));

@@ -87,17 +87,25 @@ fn refuses_ioctl(guard: &Guard, command: u32, argument: Address) -> bool {
     let Some((via, seen)) = ioctl::way(command) else {
         return false;
     };
-    if matches!(via, Via::BridgeAdd | Via::AddTunnel) {
-        return links::refuses_any_name(guard, via);
+    let Some(call) = CALLS.of_current() else {
+        return links::refuses_unjudged(via);
+    };
+    if call.command != command {
+        return links::refuses_unjudged(via);
     }
-    if !seen {
-        return refuses_enslaving(via, argument);
+    match call.state {
+        CALL_ALLOWED => return false,
+        CALL_REFUSED => return true,
+        _ if seen => return links::refuses_unjudged(via),
+        _ => {}
     }
-    match CALLS.of_current() {
-        Some(call) if call.command == command && call.state == CALL_ALLOWED => false,
-        Some(call) if call.command == command && call.state == CALL_REFUSED => true,
-        _ => links::refuses_unjudged(via),
-    }
+    // Some ask twice (dev_ioctl and then add_del_if): one operation, one event.
+    let refused = match via {
+        Via::BridgeAdd | Via::AddTunnel => links::refuses_any_name(guard, via),
+        _ => refuses_enslaving(via, argument),
+    };
+    call.state = if refused { CALL_REFUSED } else { CALL_ALLOWED };
+    refused
 }
 
 /// `netdev_store` asks right after `flags_store` was judged.

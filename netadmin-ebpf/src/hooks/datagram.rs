@@ -191,6 +191,10 @@ fn refuses_link(judgement: &mut Judgement, net: Address) -> bool {
     view.unstable = walk.unstable;
     let new = walk.link.message_type == u32::from(RTM_NEWLINK);
     let via = if new { Via::NewLink } else { Via::SetLink };
-    walk.unstable |= u32::from(walk.link.unsettles());
-    links::refuses(&walk.link, view, via)
+    let refused = links::refuses(&walk.link, view, via);
+    if !refused {
+        // What is refused changes nothing: the whole datagram goes.
+        walk.unstable |= walk.link.unsettles();
+    }
+    refused
 }

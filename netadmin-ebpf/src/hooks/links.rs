@@ -47,6 +47,10 @@ extern "C" fn netadmin_look(request: *const LinkRequest, view: *mut LinkView, ne
     };
     take(device, &mut view.device);
     take(lower, &mut view.lower);
+    if let (Some(device), Some(lower)) = (device, lower) {
+        let same = netdev::address(device) == netdev::address(lower);
+        view.device.inherits_address = u32::from(same);
+    }
     take(master, &mut view.master);
     0
 }
@@ -113,7 +117,9 @@ extern "C" fn netadmin_link_takes_name(request: *const LinkRequest, view: *const
     let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
         return 1;
     };
-    guard::current().map_or(0, |guard| u32::from(takes_excepted_name(request, view, guard.policy)))
+    guard::current().map_or(0, |guard| {
+        u32::from(takes_excepted_name(request, view, guard.policy))
+    })
 }
 
 #[unsafe(no_mangle)]

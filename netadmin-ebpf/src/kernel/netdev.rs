@@ -179,6 +179,13 @@ pub fn name(device: Address) -> Option<Text> {
     Some(Text::from_memory(words).terminated())
 }
 
+/// A device's hardware address, as far as Ethernet's goes.
+#[inline(always)]
+pub fn address(device: Address) -> Option<u64> {
+    let bytes: u64 = device.follow(&layout::NET_DEVICE_DEV_ADDR)?.load()?;
+    Some(bytes & 0xffff_ffff_ffff)
+}
+
 /// Reads a device into `into`; what cannot be read counts as no device
 /// (index 0).
 #[inline(always)]
@@ -194,6 +201,7 @@ extern "C" fn netdev_snapshot(device: u64, into: *mut Device) -> u32 {
         return 0;
     };
     into.index = 0;
+    into.inherits_address = 0;
     u32::from(fill(Address::from_field(device), into).is_some())
 }
 

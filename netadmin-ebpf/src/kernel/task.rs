@@ -63,7 +63,11 @@ pub fn uses_io_uring() -> bool {
 #[derive(Clone, Copy)]
 pub enum Call {
     /// `setsockopt(2)` with these arguments; `compat` as `in_compat_syscall`.
-    Setsockopt { level: i32, optname: i32, compat: bool },
+    Setsockopt {
+        level: i32,
+        optname: i32,
+        compat: bool,
+    },
     /// `socketcall(2)` for `setsockopt`; its arguments lie in user memory.
     Socketcall,
     /// `ioctl(2)` with these arguments.
