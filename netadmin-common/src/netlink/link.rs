@@ -160,7 +160,7 @@ impl LinkRequest {
             || self.other_namespace != 0
             || self.message_flags & u32::from(NLM_F_CREATE) != 0;
         let flags = self.clears(IFF_PROMISC) || self.clears(IFF_UP) || self.sets(IFF_PROMISC);
-        u32::from(links) * UNSETTLED_LINKS | u32::from(flags) * UNSETTLED_FLAGS
+        (u32::from(links) * UNSETTLED_LINKS) | (u32::from(flags) * UNSETTLED_FLAGS)
     }
 }
 
