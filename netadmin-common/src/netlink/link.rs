@@ -156,7 +156,8 @@ impl LinkRequest {
     pub fn unsettles(&self) -> u32 {
         // Of a bond, the next message may make ports.
         let links = self.has_master != 0
-            || self.has_name != 0
+            // By index it is a new name, else it selects.
+            || (self.has_name != 0 && self.by_index())
             || self.other_namespace != 0
             || self.message_flags & u32::from(NLM_F_CREATE) != 0;
         let flags = self.clears(IFF_PROMISC) || self.clears(IFF_UP) || self.sets(IFF_PROMISC);
