@@ -194,6 +194,8 @@ vias! {
     BondEnslave = 8, "SIOCBONDENSLAVE";
     /// A write to an interface's file in sysfs.
     Sysfs = 9, "sysfs";
+    /// An rtnetlink message of any other type.
+    Rtnetlink = 10, "rtnetlink";
     /// `setsockopt(PACKET_ADD_MEMBERSHIP)`, its arguments seen.
     AddMembership = 11, "PACKET_ADD_MEMBERSHIP";
     /// `ioctl(SIOCBRADDBR)`.
@@ -202,8 +204,6 @@ vias! {
     AddTunnel = 13, "SIOCADDTUNNEL";
     /// `ioctl(TUNSETIFF)` that makes a device.
     TunSetIff = 14, "TUNSETIFF";
-    /// An rtnetlink message of any other type.
-    Rtnetlink = 10, "rtnetlink";
 }
 
 /// What is known of an option's value.

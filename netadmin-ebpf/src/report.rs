@@ -218,7 +218,11 @@ fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
         (*event).policy = guard.index;
         (*event).rule = rule as u16;
         (*event).operation = question.kind as u16;
-        (*event).errno = if matches!(kind, EventKind::Allowed) { 0 } else { question.errno };
+        (*event).errno = if matches!(kind, EventKind::Allowed) {
+            0
+        } else {
+            question.errno
+        };
         (*event).value = question.value;
         (*event).value_state = question.value_state;
         (*event).ifindex = question.ifindex;
