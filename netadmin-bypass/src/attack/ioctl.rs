@@ -10,10 +10,18 @@ const SIOCGIFFLAGS: libc::c_ulong = 0x8913;
 const SIOCSIFFLAGS: libc::c_ulong = 0x8914;
 const SIOCSIFNAME: libc::c_ulong = 0x8923;
 const SIOCBONDENSLAVE: libc::c_ulong = 0x8990;
+const SIOCBRADDBR: libc::c_ulong = 0x89a0;
 const SIOCBRADDIF: libc::c_ulong = 0x89a2;
 const SIOCDEVPRIVATE: libc::c_ulong = 0x89f0;
+/// linux/if_tunnel.h.
+const SIOCADDTUNNEL: libc::c_ulong = SIOCDEVPRIVATE + 1;
 /// Add a port, in the old bridge interface (linux/if_bridge.h).
 const BRCTL_ADD_IF: libc::c_ulong = 4;
+
+/// `sizeof(struct iphdr)`, and of `struct ip_tunnel_parm`, which ends with one;
+/// in bytes (linux/ip.h, linux/if_tunnel.h).
+const IPHDR_LEN: usize = 20;
+const IP_TUNNEL_PARM_LEN: usize = IFNAMSIZ + 16 + IPHDR_LEN;
 
 /// The family of the socket on which an ioctl is made.
 ///
@@ -86,6 +94,30 @@ pub fn rename(name: &str, new_name: &str) -> io::Result<()> {
     call(&Family::Inet.socket()?, SIOCSIFNAME, &mut request)
 }
 
+/// `SIOCBRADDBR`: makes a bridge, as `brctl addbr` does.
+pub fn add_bridge(name: &str) -> io::Result<()> {
+    let field = name_field(name)?;
+    let socket = Family::Inet.socket()?;
+    // SAFETY: SIOCBRADDBR reads a name of IFNAMSIZ bytes.
+    answer(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCBRADDBR, field.as_ptr()) })
+}
+
+/// `SIOCADDTUNNEL`: makes an IPv4-in-IPv4 tunnel, as `ip tunnel add` does.
+pub fn add_tunnel(name: &str) -> io::Result<()> {
+    let mut parameters = [0u8; IP_TUNNEL_PARM_LEN];
+    let field = parameters[..IFNAMSIZ - 1].iter_mut();
+    field.zip(name.bytes()).for_each(|(to, from)| *to = from);
+    let header = &mut parameters[IP_TUNNEL_PARM_LEN - IPHDR_LEN..];
+    // ip_tunnel_check_parm: version 4, five words, protocol 4.
+    header[0] = 0x45;
+    header[9] = 4;
+    // A remote end, lest the tunnel be the module's own tunl0.
+    header[16..20].copy_from_slice(&[192, 0, 2, 1]);
+    let mut request = request_for("tunl0")?;
+    request.ifr_ifru.ifru_data = parameters.as_mut_ptr().cast();
+    call(&Family::Inet.socket()?, SIOCADDTUNNEL, &mut request)
+}
+
 /// `SIOCBRADDIF`: makes a device the port of a bridge, as `brctl addif` does.
 pub fn bridge_add_port(bridge: &str, port_index: u32) -> io::Result<()> {
     let mut request = request_for(bridge)?;
@@ -129,7 +161,11 @@ fn name_field(name: &str) -> io::Result<[libc::c_char; IFNAMSIZ]> {
 fn call(socket: &OwnedFd, command: libc::c_ulong, request: &mut libc::ifreq) -> io::Result<()> {
     // SAFETY: each of these commands reads and writes one ifreq, and what it
     // points to; both outlive the call.
-    match unsafe { libc::ioctl(socket.as_raw_fd(), command, request) } {
+    answer(unsafe { libc::ioctl(socket.as_raw_fd(), command, request) })
+}
+
+fn answer(status: libc::c_int) -> io::Result<()> {
+    match status {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }

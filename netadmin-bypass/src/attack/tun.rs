@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use super::IFNAMSIZ;
 
 const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
+const TUNSETPERSIST: libc::c_ulong = 0x4004_54cb;
 const IFF_TAP: u16 = 0x2;
 const IFF_NO_PI: u16 = 0x1000;
 
@@ -23,6 +24,16 @@ pub fn tap(name: &str) -> io::Result<OwnedFd> {
     // SAFETY: TUNSETIFF reads and writes one ifreq, for which there is room.
     match unsafe { libc::ioctl(file.as_raw_fd(), TUNSETIFF, request.as_mut_ptr()) } {
         0 => Ok(file.into()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Makes a tap device that outlives its descriptor, as `ip tuntap add` does.
+pub fn persistent_tap(name: &str) -> io::Result<()> {
+    let tap = tap(name)?;
+    // SAFETY: TUNSETPERSIST takes a number.
+    match unsafe { libc::ioctl(tap.as_raw_fd(), TUNSETPERSIST, 1) } {
+        0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
 }

@@ -2,8 +2,12 @@
 
 use super::{VICTIM, flag};
 use crate::attack::ioctl::{Family, change_flags, set_flags};
+use crate::attack::link::add_alternative_name;
 use crate::attack::{IFF_PROMISC, IFF_UP, Membership, index_of, packet, sysfs};
 use crate::rig::{Attack, Trials, make};
+
+/// Short enough for a `struct ifreq`.
+const ALTERNATIVE: &str = "alternative0";
 
 pub fn add(trials: &mut Trials) {
     for (family, name) in Family::ALL {
@@ -39,6 +43,17 @@ pub fn add(trials: &mut Trials) {
     .on(|| {
         make::dummy(VICTIM)?;
         packet::join(index_of(VICTIM)?, Membership::Promiscuous)
+    })
+    .twins(trials);
+    Attack::new(
+        "siocsifflags_by_altname",
+        VICTIM,
+        flag("SIOCSIFFLAGS"),
+        || set_flags(Family::Inet, ALTERNATIVE, IFF_UP | IFF_PROMISC),
+    )
+    .on(|| {
+        make::dummy(VICTIM)?;
+        add_alternative_name(VICTIM, ALTERNATIVE)
     })
     .twins(trials);
     Attack::new("sysfs_flags_write", VICTIM, flag("sysfs"), || {

@@ -1,13 +1,17 @@
 //! `PACKET_ADD_MEMBERSHIP`, which asks for no capability when it is called.
 
-use std::os::fd::AsFd as _;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Result, ensure};
 
 use super::VICTIM;
 use crate::attack::packet::{MREQ_LEN, add_membership, join, packet_socket};
 use crate::attack::{Membership, index_of};
-use crate::rig::{Attack, Expected, Stage, Trials, USUAL_POLICY, Watch, errno_of, make};
+use crate::rig::{
+    Attack, DeviceState, Expected, Refusal, Stage, Trials, USUAL_POLICY, Watch, make,
+};
 
 const PAGE_SIZE: usize = 4096;
 
@@ -64,15 +68,11 @@ pub fn add(trials: &mut Trials) {
         let name = format!("packet_add_membership_{name}_passes");
         trials.guarded(USUAL_POLICY, &name, move |stage| passes(stage, membership));
     }
-    for (membership, name) in [
-        (Membership::Promiscuous, "promisc"),
-        (Membership::Multicast, "multicast"),
-    ] {
-        let name = format!("packet_add_membership_{name}_on_a_socket_from_outside_is_refused");
-        trials.guarded(USUAL_POLICY, &name, move |stage| {
-            on_an_inherited_socket_is_refused(stage, membership)
-        });
-    }
+    on_a_socket_from_outside("promisc", Membership::Promiscuous, || {
+        Ok(DeviceState::read(VICTIM)?.promiscuity == 1)
+    })
+    .twins(trials);
+    on_a_socket_from_outside("multicast", Membership::Multicast, receives_multicast).twins(trials);
     trials.guarded(
         USUAL_POLICY,
         "packet_add_membership_unicast_with_filter_passes",
@@ -108,23 +108,27 @@ fn unicast_on_a_filtering_device_passes(stage: &Stage<'_>) -> Result<()> {
 }
 
 /// On a socket that was made elsewhere it cannot be known what is asked for, so
-/// every membership is refused.
-fn on_an_inherited_socket_is_refused(stage: &Stage<'_>, membership: Membership) -> Result<()> {
-    let container = stage.guarded()?;
-    container.set_up(|| make::dummy(VICTIM))?;
-    let watch = Watch::begin(stage)?;
-    let joined = container.attempt_with_inherited(packet_socket, move |socket| {
-        add_membership(socket.as_fd(), index_of(VICTIM)?, membership, MREQ_LEN)?;
-        Ok(socket)
-    })?;
-    let events = watch.events()?;
-    let errno = errno_of(&joined.result);
-    ensure!(errno == libc::EPERM, "errno {errno}; {events:#?}");
-    ensure!(container.device(VICTIM)?.promiscuity == 0);
-    watch.saw_no_rise()?;
+/// every membership is refused (decision 9).
+fn on_a_socket_from_outside(
+    name: &str,
+    membership: Membership,
+    effect: fn() -> io::Result<bool>,
+) -> Refusal {
     let expected = Expected {
         interface: None,
         ..JOINED
     };
-    expected.check(&events)
+    let join = move |socket: OwnedFd| {
+        add_membership(socket.as_fd(), index_of(VICTIM)?, membership, MREQ_LEN)?;
+        Ok(socket)
+    };
+    let name = format!("packet_add_membership_{name}_on_a_socket_from_outside");
+    Refusal::with_inherited(name, expected, packet_socket, join, effect).on(|| make::dummy(VICTIM))
+}
+
+/// Whether the victim receives the group that [`add_membership`] joins.
+fn receives_multicast() -> io::Result<bool> {
+    let groups = fs::read_to_string("/proc/self/net/dev_mcast")?;
+    let joined = |line: &str| line.contains(VICTIM) && line.ends_with("01005e010203");
+    Ok(groups.lines().any(joined))
 }

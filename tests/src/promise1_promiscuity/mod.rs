@@ -4,6 +4,7 @@
 mod exceptions;
 mod ioctl;
 mod membership;
+mod names;
 mod rtnetlink;
 mod side_effects;
 mod state;

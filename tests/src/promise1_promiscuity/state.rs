@@ -9,7 +9,7 @@ use crate::attack::ioctl::{Family, change_flags};
 use crate::attack::link::{self, RTM_NEWLINK, RTM_SETLINK, change};
 use crate::attack::{IFF_PROMISC, IFF_UP, Target, sysfs};
 use crate::rig::{
-    Container, DeviceState, Event, Expected, Stage, Trials, USUAL_POLICY, Watch, errno_of, make,
+    Container, DeviceState, Expected, Refusal, Stage, Trials, USUAL_POLICY, Watch, errno_of, make,
 };
 
 const KEEP_DENIED: &str = r#"version = 1
@@ -93,10 +93,17 @@ pub fn add(trials: &mut Trials) {
         });
     }
     for (name, via, request) in KEEPS {
-        let name = format!("{name}_that_keeps_promisc_is_refused_by_keep_deny");
-        trials.guarded(KEEP_DENIED, &name, move |stage| {
-            keep_is_refused(stage, via, request)
-        });
+        let expected = Expected {
+            operation: "promiscuous.keep",
+            ..flag(via)
+        };
+        let name = format!("{name}_that_keeps_promisc_under_keep_deny");
+        Refusal::new(name, expected, request, || {
+            DeviceState::read(VICTIM).map(|state| state.promiscuity == 1 && !state.is_up())
+        })
+        .on(make_promiscuous)
+        .under(KEEP_DENIED)
+        .twins(trials);
     }
     for (name, _, request) in OTHERS {
         let name = format!("{name}_passes_keep_deny");
@@ -109,16 +116,23 @@ pub fn add(trials: &mut Trials) {
         "siocsifflags_after_a_clear_is_refused",
         set_after_clear,
     );
+    trials.unguarded(
+        USUAL_POLICY,
+        "siocsifflags_after_a_clear_succeeds_unguarded",
+        set_after_clear_succeeds,
+    );
 }
 
 /// A guarded container with a device that is promiscuous by flag.
 fn with_promiscuous_device(stage: &Stage<'_>) -> Result<Container> {
     let container = stage.guarded()?;
-    container.set_up(|| {
-        make::dummy(VICTIM)?;
-        make::promiscuous(VICTIM)
-    })?;
+    container.set_up(make_promiscuous)?;
     Ok(container)
+}
+
+fn make_promiscuous() -> io::Result<()> {
+    make::dummy(VICTIM)?;
+    make::promiscuous(VICTIM)
 }
 
 fn passes_on_promiscuous(
@@ -133,29 +147,6 @@ fn passes_on_promiscuous(
     container.device(VICTIM)
 }
 
-fn keep_is_refused(
-    stage: &Stage<'_>,
-    via: &'static str,
-    request: fn() -> io::Result<()>,
-) -> Result<()> {
-    let container = with_promiscuous_device(stage)?;
-    let watch = Watch::begin(stage)?;
-    let before = container.device(VICTIM)?;
-    let errno = errno_of(&container.attempt(request)?);
-    let events = watch.events()?;
-    ensure!(errno == libc::EPERM, "errno {errno}; {events:#?}");
-    ensure!(container.device(VICTIM)? == before);
-    let expected = Expected {
-        operation: "promiscuous.keep",
-        ..flag(via)
-    };
-    expected.check(&events)?;
-    let rule = |event: &Event| event.rule.clone();
-    let rules: Vec<_> = events.iter().filter_map(rule).collect();
-    ensure!(rules == ["promiscuous.keep"], "{rules:?}");
-    Ok(())
-}
-
 /// A guarded task may give it up, and then may not have it back.
 fn set_after_clear(stage: &Stage<'_>) -> Result<()> {
     let container = with_promiscuous_device(stage)?;
@@ -166,4 +157,14 @@ fn set_after_clear(stage: &Stage<'_>) -> Result<()> {
     ensure!(container.device(VICTIM)?.promiscuity == 0);
     watch.saw_no_rise()?;
     flag("SIOCSIFFLAGS").check(&watch.events()?)
+}
+
+fn set_after_clear_succeeds(stage: &Stage<'_>) -> Result<()> {
+    let container = stage.unguarded()?;
+    container.set_up(make_promiscuous)?;
+    container.run(|| change_flags(Family::Inet, VICTIM, 0, IFF_PROMISC))?;
+    ensure!(container.device(VICTIM)?.promiscuity == 0);
+    container.run(|| change_flags(Family::Inet, VICTIM, IFF_PROMISC, 0))?;
+    ensure!(container.device(VICTIM)?.promiscuity == 1);
+    Ok(())
 }

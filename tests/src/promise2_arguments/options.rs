@@ -70,7 +70,7 @@ pub fn add(trials: &mut Trials) {
         trials.unguarded(
             USUAL_POLICY,
             &format!("setsockopt_{name}_succeeds_unguarded"),
-            move |stage| succeeds(stage, option, value, reads),
+            move |stage| succeeds(stage, option, &value.to_ne_bytes(), reads),
         );
         trials.guarded(
             USUAL_POLICY,
@@ -79,14 +79,18 @@ pub fn add(trials: &mut Trials) {
         );
     }
     for len in [8, 4096, 4097, 1 << 16] {
+        let mut value = vec![0; len];
+        value[..4].copy_from_slice(&7i32.to_ne_bytes());
+        let twin = value.clone();
+        trials.unguarded(
+            USUAL_POLICY,
+            &format!("setsockopt_so_priority_7_in_{len}_bytes_succeeds_unguarded"),
+            move |stage| succeeds(stage, SocketOption::Priority, &twin, 7),
+        );
         trials.guarded(
             USUAL_POLICY,
             &format!("setsockopt_so_priority_7_in_{len}_bytes_is_refused"),
-            move |stage| {
-                let mut value = vec![0; len];
-                value[..4].copy_from_slice(&7i32.to_ne_bytes());
-                is_refused(stage, SocketOption::Priority, &value)
-            },
+            move |stage| is_refused(stage, SocketOption::Priority, &value),
         );
     }
     for value in 0..=6 {
@@ -107,10 +111,10 @@ pub fn add(trials: &mut Trials) {
     );
 }
 
-fn succeeds(stage: &Stage<'_>, option: SocketOption, value: i32, reads: i32) -> Result<()> {
+fn succeeds(stage: &Stage<'_>, option: SocketOption, value: &[u8], reads: i32) -> Result<()> {
     let container = stage.unguarded()?;
     let watch = Watch::begin(stage)?;
-    let call = container.run(|| call(option, value))?;
+    let call = container.run(|| call_with(option, value))?;
     ensure!(call.errno == 0 && call.after == reads, "{call:?}");
     ensure!(call.before != reads, "shows nothing: {call:?}");
     watch.saw_no_event()

@@ -1,13 +1,14 @@
 //! Sets of values, complements included: what the article could not write.
 
+use std::io;
 use std::os::fd::AsFd as _;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::options::{Call, call};
 use crate::attack::SocketOption;
 use crate::attack::sockopt::udp_socket;
-use crate::rig::{Event, Stage, Trials, Watch, errno_of};
+use crate::rig::{Container, Event, Running, Stage, Trials, Watch, errno_of};
 
 /// Not 13 and not 42.
 const COMPLEMENT: &str = r#"version = 1
@@ -95,10 +96,18 @@ pub fn add(trials: &mut Trials) {
             ),
             move |stage| socket_from_outside(stage, set.members),
         );
+        trials.unguarded(
+            set.policy,
+            &format!(
+                "setsockopt_on_a_socket_from_outside_succeeds_unguarded_under_{}",
+                set.name
+            ),
+            move |stage| socket_from_outside_unguarded(stage, set.members),
+        );
     }
 }
 
-fn calls(option: SocketOption, values: &[i32]) -> std::io::Result<Vec<Call>> {
+fn calls(option: SocketOption, values: &[i32]) -> io::Result<Vec<Call>> {
     values.iter().map(|value| call(option, *value)).collect()
 }
 
@@ -154,10 +163,7 @@ fn widened(option: SocketOption, value: i32) -> i64 {
 fn socket_from_outside(stage: &Stage<'_>, members: &[i32]) -> Result<()> {
     let container = stage.guarded()?;
     let watch = Watch::begin(stage)?;
-    let member = members[0];
-    let attempt = container.attempt_with_inherited(udp_socket, move |socket| {
-        SocketOption::Priority.set(socket.as_fd(), member)
-    })?;
+    let attempt = set_from_outside(&container, members[0])?;
     let events = watch.events()?;
     ensure!(errno_of(&attempt.result) == libc::EPERM, "{events:#?}");
     let unknown = |event: &Event| event.value_known == Some(false) && event.value.is_none();
@@ -166,4 +172,22 @@ fn socket_from_outside(stage: &Stage<'_>, members: &[i32]) -> Result<()> {
         "{events:#?}"
     );
     Ok(())
+}
+
+fn socket_from_outside_unguarded(stage: &Stage<'_>, members: &[i32]) -> Result<()> {
+    let attempt = set_from_outside(&stage.unguarded()?, members[0])?;
+    attempt.result.context("unguarded")
+}
+
+/// Sets the priority of a socket that was made outside, and reads it back.
+fn set_from_outside(container: &Container, value: i32) -> Result<Running> {
+    container.attempt_with_inherited(udp_socket, move |socket| {
+        SocketOption::Priority.set(socket.as_fd(), value)?;
+        let reads = SocketOption::Priority.get(socket.as_fd())?;
+        if reads == value {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!("it reads {reads}")))
+        }
+    })
 }
