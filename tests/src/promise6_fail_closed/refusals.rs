@@ -35,6 +35,16 @@ pub fn add(trials: &mut Trials) {
         let policy = policy_in(&new_directory()?, 0o644)?;
         fails(&["--policy", &policy], CANNOT_ENFORCE, &["lsm", "bpf"])
     });
+    trials.on_kernel_without_bpf_lsm("no_bpf_in_the_lsm_list_is_named_by_doctor", || {
+        let mut doctor = AgentRun::start(&new_directory()?, &["doctor"])?;
+        let status = doctor.wait()?;
+        let said = doctor.stdout();
+        ensure!(status == CANNOT_ENFORCE, "status {status}: {said}");
+        let finding = said.lines().find(|line| line.contains("LSM list"));
+        let names = |line: &str| line.contains("add lsm=") && line.contains(",bpf to");
+        ensure!(finding.is_some_and(names), "no remedy: {said}");
+        Ok(())
+    });
     trials.alone("no_arguments_are_wrong_usage", || {
         fails(&[], USAGE, &["--policy"])
     });

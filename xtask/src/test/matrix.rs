@@ -17,6 +17,13 @@ use crate::{progress, terminal};
 /// The guest's test runner.
 const RUNNER: &str = "/bin/netadmin-vmtest";
 
+/// Begins the names of the tests that want a kernel without `bpf` in its LSM
+/// list; on any other they are ignored.
+const WITHOUT_BPF: &str = "no_bpf_in_the_lsm_list";
+
+/// How such a kernel is booted.
+const LSM_WITHOUT_BPF: &str = "lsm=landlock,lockdown,yama";
+
 /// A kernel's tests take minutes; longer than this means that they hang.
 const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 
@@ -34,9 +41,11 @@ pub fn run(
     let total = Mutex::new(Tally::default());
     let work = || {
         while let Some(kernel) = queue.lock().ok().and_then(|mut queue| queue.next()) {
-            let tally = on_kernel(cache, kernel, programs, filter);
-            if let Ok(mut total) = total.lock() {
-                *total += tally;
+            for (append, filter) in boots(filter) {
+                let tally = on_kernel(cache, kernel, programs, append, filter);
+                if let Ok(mut total) = total.lock() {
+                    *total += tally;
+                }
             }
         }
     };
@@ -52,7 +61,22 @@ pub fn run(
         .context("a VM test's thread panicked")
 }
 
-fn on_kernel(cache: &Cache, kernel: &Kernel, programs: &Programs, filter: Option<&str>) -> Tally {
+/// Each boot's words for the kernel's command line, and its filter.
+fn boots(filter: Option<&str>) -> Vec<(&'static str, Option<&str>)> {
+    match filter {
+        None => vec![("", None), (LSM_WITHOUT_BPF, Some(WITHOUT_BPF))],
+        Some(name) if name.contains(WITHOUT_BPF) => vec![(LSM_WITHOUT_BPF, filter)],
+        Some(_) => vec![("", filter)],
+    }
+}
+
+fn on_kernel(
+    cache: &Cache,
+    kernel: &Kernel,
+    programs: &Programs,
+    append: &str,
+    filter: Option<&str>,
+) -> Tally {
     let command = [RUNNER]
         .into_iter()
         .chain(filter)
@@ -67,7 +91,7 @@ fn on_kernel(cache: &Cache, kernel: &Kernel, programs: &Programs, filter: Option
             environment: terminal::guest_environment(),
             interactive: false,
         },
-        append: "",
+        append,
         parallel: false,
         timeout: Some(TIMEOUT),
     };
@@ -114,7 +138,15 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::Lines;
+    use super::{Lines, WITHOUT_BPF, boots};
+
+    #[test]
+    fn a_kernel_without_bpf_is_booted_for_its_own_tests_alone() {
+        assert_eq!(boots(None).len(), 2);
+        let only = |filter| boots(Some(filter)).len() == 1;
+        assert!(only("siocsifflags") && only(WITHOUT_BPF));
+        assert_ne!(boots(Some(WITHOUT_BPF)), [("", Some(WITHOUT_BPF))]);
+    }
 
     #[test]
     fn lines_are_whole_whatever_the_chunks() {
