@@ -7,9 +7,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
-use libtest_mimic::Completion;
 
-use super::stage::{under, without_agent};
 use super::watch::Watch;
 use super::{Container, Expected, Running, Stage, Trials, USUAL_POLICY, errno_of};
 
@@ -88,18 +86,14 @@ impl Refusal {
 
     /// Adds both tests.
     pub fn twins(self, trials: &mut Trials) {
-        let twin = self.clone();
-        let name = format!("{}_succeeds_unguarded", self.name);
-        trials.add(&name, self.needs, move || {
-            under(twin.policy, |stage| twin.succeeds(stage))
-        });
-        let name = format!("{}_is_refused", self.name);
-        trials.add(&name, self.needs, move || {
-            if without_agent() {
-                return Ok(Completion::ignored_with("runs without the agent"));
-            }
-            under(self.policy, |stage| self.is_refused(stage))
-        });
+        let (twin, name) = (self.clone(), self.name.clone());
+        trials.twins(
+            &name,
+            self.needs,
+            self.policy,
+            move |stage| twin.succeeds(stage),
+            move |stage| self.is_refused(stage),
+        );
     }
 
     fn attempt(&self, container: &Container) -> Result<Running> {

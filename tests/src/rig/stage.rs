@@ -88,12 +88,7 @@ impl Trials {
     where
         F: FnOnce(&Stage<'_>) -> Result<()> + Send + 'static,
     {
-        self.add(name, &[], move || {
-            if without_agent() {
-                return Ok(Completion::ignored_with("runs without the agent"));
-            }
-            under(policy, body)
-        });
+        self.add(name, &[], move || under_agent(policy, body));
     }
 
     /// A test that runs with the agent in force, or without any.
@@ -134,12 +129,27 @@ impl Trials {
         });
     }
 
+    /// One act, two tests: what it does beside the policy, and under it.
+    pub(super) fn twins(
+        &mut self,
+        name: &str,
+        needs: &'static [&'static str],
+        policy: &'static str,
+        succeeds: impl FnOnce(&Stage<'_>) -> Result<()> + Send + 'static,
+        is_refused: impl FnOnce(&Stage<'_>) -> Result<()> + Send + 'static,
+    ) {
+        let unguarded = format!("{name}_succeeds_unguarded");
+        self.add(&unguarded, needs, move || under(policy, succeeds));
+        let guarded = format!("{name}_is_refused");
+        self.add(&guarded, needs, move || under_agent(policy, is_refused));
+    }
+
     /// All of them.
     pub fn finish(self) -> Vec<Trial> {
         self.list
     }
 
-    pub(super) fn add<F>(&mut self, name: &str, needs: &'static [&'static str], runner: F)
+    fn add<F>(&mut self, name: &str, needs: &'static [&'static str], runner: F)
     where
         F: FnOnce() -> Result<Completion> + Send + 'static,
     {
@@ -165,15 +175,12 @@ fn failed(error: anyhow::Error) -> Failed {
 }
 
 /// Whether the tests run without the agent.
-pub(super) fn without_agent() -> bool {
+fn without_agent() -> bool {
     std::env::var_os(WITHOUT_AGENT).is_some()
 }
 
 /// Runs `body` with an agent that enforces `policy`.
-pub(super) fn under(
-    policy: &str,
-    body: impl FnOnce(&Stage<'_>) -> Result<()>,
-) -> Result<Completion> {
+fn under(policy: &str, body: impl FnOnce(&Stage<'_>) -> Result<()>) -> Result<Completion> {
     Cgroup::make_usual().context("make the control groups")?;
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
     if without_agent() {
@@ -186,6 +193,14 @@ pub(super) fn under(
         witness: shared.witness.as_ref(),
     };
     body(&stage).map(|()| Completion::Completed)
+}
+
+/// The same, if the tests run with the agent.
+fn under_agent(policy: &str, body: impl FnOnce(&Stage<'_>) -> Result<()>) -> Result<Completion> {
+    if without_agent() {
+        return Ok(Completion::ignored_with("runs without the agent"));
+    }
+    under(policy, body)
 }
 
 /// Stops the shared agent, if one runs.

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use libtest_mimic::Completion;
 
 use super::child::Child;
-use super::stage::{under, without_agent};
 use super::watch::Watch;
 use super::{Container, DEFERRED, DeviceState, Event, Stage, Trials, USUAL_POLICY, errno_of, poll};
 
@@ -116,18 +114,14 @@ impl Attack {
 
     /// Adds both tests.
     pub fn twins(self, trials: &mut Trials) {
-        let twin = self.clone();
-        let name = format!("{}_succeeds_unguarded", self.name);
-        trials.add(&name, self.needs, move || {
-            under(twin.policy, |stage| twin.succeeds(stage))
-        });
-        let name = format!("{}_is_refused", self.name);
-        trials.add(&name, self.needs, move || {
-            if without_agent() {
-                return Ok(Completion::ignored_with("runs without the agent"));
-            }
-            under(self.policy, |stage| self.is_refused(stage))
-        });
+        let (twin, name) = (self.clone(), self.name.clone());
+        trials.twins(
+            &name,
+            self.needs,
+            self.policy,
+            move |stage| twin.succeeds(stage),
+            move |stage| self.is_refused(stage),
+        );
     }
 
     fn prepared(&self, container: Container) -> Result<(Container, Child)> {
