@@ -144,22 +144,27 @@ impl Agent {
     /// Starts the agent with this policy, and one for the rig's own end marks,
     /// and waits until it is in force.
     pub fn start(policy: &str) -> Result<Self> {
-        Self::start_with(policy, true)
+        Self::start_with(policy, true, &[])
+    }
+
+    /// The same, with the debug lines of the programs on standard error.
+    pub fn start_with_program_log(policy: &str) -> Result<Self> {
+        Self::start_with(policy, true, &["--log-programs"])
     }
 
     /// The same, with events on standard output.
     pub fn start_with_stdout(policy: &str) -> Result<Self> {
-        Self::start_with(policy, false)
+        Self::start_with(policy, false, &[])
     }
 
-    fn start_with(policy: &str, to_file: bool) -> Result<Self> {
+    fn start_with(policy: &str, to_file: bool, more: &[&str]) -> Result<Self> {
         Cgroup::make_usual().context("make the control groups")?;
         let directory = new_directory()?;
         let policy_file = directory.join("policy.toml");
         fs::write(&policy_file, format!("{policy}{SENTINEL_POLICY}")).context("write a policy")?;
         let events = directory.join(if to_file { "events" } else { "stdout" });
         let mut command = Command::new(PROGRAM);
-        command.arg("--policy").arg(&policy_file);
+        command.args(more).arg("--policy").arg(&policy_file);
         if to_file {
             command.arg("--events").arg(&events);
         }

@@ -1,5 +1,7 @@
 //! Promise 7: every refusal yields one event that says all.
 
+mod program_log;
+
 use std::os::fd::AsFd as _;
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -56,6 +58,7 @@ pub fn trials() -> Vec<Trial> {
         trials.guarded(AUDIT, name, test);
     }
     trials.alone("events_go_to_standard_output_without_a_file", to_stdout);
+    program_log::add(&mut trials);
     trials.finish()
 }
 
