@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit::{self, Exit};
-use crate::{check, doctor, run};
+use crate::{check, doctor, explain, operations, run};
 
 /// Refuses promiscuous mode and socket options to guarded cgroups, with BPF LSM.
 ///
@@ -62,6 +62,13 @@ enum Command {
     /// Check a policy file, and say what it comes to.
     #[command(after_help = exit::HELP)]
     Check(CheckOptions),
+    /// Say what a policy answers to operations, by which rule, and what would
+    /// change it. Exits with 1 if one of them is refused.
+    #[command(after_help = exit::HELP)]
+    Explain(ExplainOptions),
+    /// List the operations that policies and events name.
+    #[command(after_help = exit::HELP)]
+    Operations,
     /// Say what this machine can enforce, and how to mend what is missing.
     #[command(after_help = exit::HELP)]
     Doctor,
@@ -81,11 +88,27 @@ pub struct CheckOptions {
     pub deny_warnings: bool,
 }
 
+/// What to explain.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainOptions {
+    /// The policy file.
+    #[arg(long, value_name = "FILE")]
+    pub policy: PathBuf,
+    /// The cgroup that asks, as a path in the cgroup2 tree.
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: String,
+    /// Operations, such as `link.up` or `addr.*`.
+    #[arg(value_name = "OPERATION", required = true)]
+    pub operations: Vec<String>,
+}
+
 impl Cli {
     /// Does what the command line asks for.
     pub fn execute(&self) -> anyhow::Result<Exit> {
         match (&self.command, &self.run) {
             (Some(Command::Check(options)), _) => check::check(options),
+            (Some(Command::Explain(options)), _) => explain::explain(options),
+            (Some(Command::Operations), _) => operations::operations(),
             (Some(Command::Doctor), _) => doctor::doctor(),
             (Some(Command::Witness), _) => run::witness(),
             (None, Some(options)) => run::run(options),

@@ -26,7 +26,7 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit codes:
   0   success (a broken pipe on standard output is success)
-  1   a negative answer: `check` found faults
+  1   a negative answer: `check` found faults, `explain` a refusal
   2   wrong usage
   3   this node cannot enforce what is asked; see `netadmin-agent doctor`
   4   a fault while running

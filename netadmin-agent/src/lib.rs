@@ -3,7 +3,7 @@
 //! Its rooms know little of each other: [`policy`] (the file, checked and
 //! compiled), [`kernel`] (the programs, loaded and attached), [`cgroups`] (who is
 //! guarded), [`events`] (what the programs tell, as JSON), [`doctor`] (what this
-//! machine can do), [`check`], and [`run`], which brings them together.
+//! machine can do), [`check`], [`explain`], [`operations`], and [`run`], which brings them together.
 
 pub mod cgroups;
 pub mod check;
@@ -11,7 +11,9 @@ pub mod cli;
 pub mod doctor;
 pub mod events;
 pub mod exit;
+pub mod explain;
 pub mod kernel;
+pub mod operations;
 pub mod output;
 pub mod policy;
 pub mod records;

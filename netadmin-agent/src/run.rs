@@ -24,6 +24,7 @@ use crate::records::Record;
 pub fn run(options: &RunOptions) -> anyhow::Result<Exit> {
     let loaded = policy::load(&options.policy)?;
     output::show_report(&loaded.warnings);
+    refuse_pieces(&loaded.set)?;
     doctor::require()?;
     let sink = Sink::open(&options.events)?;
     runtime()?.block_on(async {
@@ -50,6 +51,20 @@ pub fn witness() -> anyhow::Result<Exit> {
             .serve(&mut signals)
             .await
     })
+}
+
+/// What no program enforces yet must not look as if it were in force.
+fn refuse_pieces(set: &PolicySet) -> anyhow::Result<()> {
+    let ruled = |policy: &&policy::CompiledPolicy| policy.record.rules_net_admin();
+    match set.policies.iter().find(ruled) {
+        Some(policy) => Err(CannotEnforce(format!(
+            "policy `{}` has a `[policy.net_admin]`, which this version can check \
+             and explain, but not enforce; take it out",
+            policy.name
+        ))
+        .into()),
+        None => Ok(()),
+    }
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

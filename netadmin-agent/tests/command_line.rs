@@ -196,3 +196,81 @@ fn doctor_says_one_line_for_each_check() {
     };
     assert!(out.lines().count() >= 9 && out.lines().all(known), "{out}");
 }
+
+const PIECES: &str = "version = 1
+[[policy]]
+name = \"cnf\"
+match.cgroups = [\"/a\"]
+[policy.setsockopt]
+SO_MARK = \"deny\"
+[policy.net_admin]
+default = \"deny\"
+allow = [
+  \"addr.*\",
+  \"link.up\",
+  \"setsockopt.*\",
+]
+deny = [\"addr.delete\"]
+";
+
+/// The exit code and what is printed.
+fn explain(cgroup: &str, operations: &[&str]) -> (Option<i32>, String) {
+    let scratch = Scratch::new();
+    let file = scratch.file(PIECES.as_bytes());
+    let file = file.to_str().expect("a plain path");
+    let mut arguments = vec!["explain", "--policy", file, "--cgroup", cgroup];
+    arguments.extend(operations);
+    let output = run(&arguments);
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
+    (output.status.code(), text)
+}
+
+#[test]
+fn explain_names_verdict_rule_line_and_the_smallest_edit() {
+    let (code, text) = explain("/a", &["addr.add", "link.up"]);
+    assert_eq!(
+        text,
+        "policy `cnf`, which matches /a
+addr.add: allowed: by net_admin.allow, line 10: \"addr.*\"
+    to change it: add \"addr.add\" to `deny`
+link.up: allowed: by net_admin.allow, line 11: \"link.up\"
+    to change it: take \"link.up\" out of `allow`, line 11
+"
+    );
+    assert_eq!(code, Some(0));
+    let (code, text) = explain("/a/b/c", &["link.mtu", "addr.delete", "setsockopt.SO_MARK"]);
+    assert_eq!(
+        text,
+        "policy `cnf`, which matches /a, above /a/b/c
+link.mtu: refused: by net_admin.default, line 8
+    to change it: add \"link.mtu\" to `allow`, line 10
+addr.delete: refused: by net_admin.deny, line 14: \"addr.delete\"
+    to change it: take \"addr.delete\" out of `deny`, line 14
+setsockopt.SO_MARK: refused: by setsockopt.SO_MARK, line 6
+    to change it: write `SO_MARK = \"allow\"`, or give it values
+"
+    );
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn explain_takes_wildcards_and_tells_what_is_no_operation() {
+    let (code, text) = explain("/a", &["rule.*"]);
+    assert_eq!((code, text.lines().count()), (Some(1), 5));
+    let (code, text) = explain("/elsewhere", &["rule.add"]);
+    assert_eq!(code, Some(0));
+    assert!(text.contains("no policy guards /elsewhere"), "{text}");
+    let (code, text) = explain("/a", &["rule.ad"]);
+    assert_eq!(code, Some(4));
+    assert!(text.contains("did you mean `rule.add`?"), "{text}");
+}
+
+#[test]
+fn operations_are_listed_one_a_line() {
+    let output = run(&["operations"]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text.lines().count() > 150);
+    let line = text.lines().find(|line| line.starts_with("link.mtu "));
+    assert!(line.is_some_and(|line| line.ends_with("  The MTU.")));
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use netadmin_agent::policy::{self, PolicySet};
-use netadmin_common::{Operation, Rule, SocketOption, Value, Verdict, decide};
+use netadmin_common::{Operation, OperationKind, Rule, SocketOption, Value, Verdict, decide};
 
 const EXAMPLES: &str = "../examples/policies";
 
@@ -86,7 +86,7 @@ fn a_rule_has_the_line_that_it_stands_on() {
     let text = fs::read_to_string(Path::new(EXAMPLES).join("cnf.toml")).expect("read");
     let line = |word: &str| text.lines().position(|line| line.starts_with(word));
     let set = load("cnf.toml");
-    let rule_line = |rule| set.policies[0].rule_line(rule).map(|line| line - 1);
+    let rule_line = |rule| set.policies[0].rule_line(rule, None).map(|line| line - 1);
     assert_eq!(rule_line(Rule::Promiscuous), line("default"));
     assert_eq!(rule_line(Rule::PromiscuousSideEffects), line("default"));
     assert_eq!(rule_line(Rule::Priority), line("SO_PRIORITY"));
@@ -118,4 +118,27 @@ fn the_reference_names_every_option() {
     for option in SocketOption::ALL {
         assert!(text.contains(&format!("`{}`", option.name())));
     }
+}
+
+#[test]
+fn the_addresses_example_grants_that_and_no_more() {
+    let set = load("addresses-only.toml");
+    let record = &set.policies[0].record;
+    let granted = OperationKind::ALL.iter().filter(|kind| kind.is_piece());
+    let granted =
+        granted.filter(|kind| decide(record, &Operation::piece(**kind)) == Verdict::Allow);
+    let names: Vec<_> = granted.map(|kind| kind.name()).collect();
+    assert_eq!(
+        names,
+        [
+            "link.up",
+            "link.down",
+            "addr.add",
+            "addr.delete",
+            "addr.set",
+            "addr.label",
+            "route.add",
+            "route.delete"
+        ]
+    );
 }

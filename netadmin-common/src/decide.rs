@@ -1,6 +1,7 @@
 //! The one pure function that everything the agent decides goes through.
 
-use crate::operation::{Operation, OperationKind, SocketOption, Value};
+use crate::catalogue::OperationKind;
+use crate::operation::{Operation, SocketOption, Value};
 use crate::policy::{
     OPTION_FREE, OPTION_VALUES, PROMISCUOUS_DENY, PROMISCUOUS_KEEP_DENY,
     PROMISCUOUS_SIDE_EFFECTS_ALLOW, PolicyRecord,
@@ -28,11 +29,15 @@ pub enum Rule {
     RcvBufForce = 35,
     /// `setsockopt.SO_MARK`.
     Mark = 36,
+    /// `net_admin.default`.
+    NetAdmin = 64,
+    /// `net_admin.deny`.
+    NetAdminDeny = 65,
 }
 
 impl Rule {
     /// All rules.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Promiscuous,
         Self::PromiscuousKeep,
         Self::PromiscuousSideEffects,
@@ -42,6 +47,8 @@ impl Rule {
         Self::SndBufForce,
         Self::RcvBufForce,
         Self::Mark,
+        Self::NetAdmin,
+        Self::NetAdminDeny,
     ];
 
     /// The rule's place in the policy file, as a dotted key.
@@ -56,6 +63,8 @@ impl Rule {
             Self::SndBufForce => "setsockopt.SO_SNDBUFFORCE",
             Self::RcvBufForce => "setsockopt.SO_RCVBUFFORCE",
             Self::Mark => "setsockopt.SO_MARK",
+            Self::NetAdmin => "net_admin.default",
+            Self::NetAdminDeny => "net_admin.deny",
         }
     }
 
@@ -91,6 +100,10 @@ pub enum Verdict {
 /// What `policy` says to `operation`. Total, and constant in time.
 #[inline(always)]
 pub fn decide(policy: &PolicyRecord, operation: &Operation) -> Verdict {
+    // The capability itself is asked for, of an option as of anything else.
+    if operation.kind.is_piece() && matches!(operation.value, Value::None) {
+        return decide_piece(policy, operation.kind);
+    }
     match operation.kind {
         OperationKind::SetDebug => decide_option(policy, SocketOption::Debug, operation.value),
         OperationKind::SetPriority => {
@@ -103,7 +116,19 @@ pub fn decide(policy: &PolicyRecord, operation: &Operation) -> Verdict {
             decide_option(policy, SocketOption::RcvBufForce, operation.value)
         }
         OperationKind::SetMark => decide_option(policy, SocketOption::Mark, operation.value),
+        kind if kind.is_piece() => decide_piece(policy, kind),
         _ => decide_promiscuity(policy, operation),
+    }
+}
+
+#[inline(always)]
+fn decide_piece(policy: &PolicyRecord, kind: OperationKind) -> Verdict {
+    if !policy.net_admin.refused.contains(kind) {
+        Verdict::Allow
+    } else if policy.net_admin.denied.contains(kind) {
+        Verdict::Refuse(Rule::NetAdminDeny)
+    } else {
+        Verdict::Refuse(Rule::NetAdmin)
     }
 }
 

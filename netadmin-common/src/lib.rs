@@ -8,25 +8,29 @@
 #![no_std]
 
 pub mod call;
+pub mod catalogue;
 pub mod decide;
 pub mod device;
 pub mod event;
 pub mod guard;
 pub mod netlink;
 pub mod operation;
+pub mod pieces;
 pub mod policy;
 pub mod text;
 pub mod value;
 
+pub use catalogue::OperationKind;
 pub use decide::{Rule, Verdict, decide};
 pub use device::Device;
 pub use event::{EventKind, EventRecord};
 pub use guard::{GuardRecord, Origin};
-pub use operation::{Operation, OperationKind, SocketOption, Value, Via};
+pub use operation::{Operation, SocketOption, Value, Via};
+pub use pieces::PieceSet;
 pub use policy::{Exception, PolicyRecord};
 pub use text::Text;
 pub use value::{Range, ValueSet};
 
 /// Version of every record that crosses the border to the kernel or is pinned.
 /// Raised by any change of a `repr(C)` type in this crate.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;

@@ -1,5 +1,7 @@
 //! What a task asks for, in one small typed value.
 
+use crate::catalogue::OperationKind;
+
 /// The socket options that a policy can rule on (all of level `SOL_SOCKET`).
 #[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,70 +89,6 @@ impl SocketOption {
     }
 }
 
-/// Defines [`OperationKind`] with its number, its dotted name and its meaning,
-/// so that programs, events and documentation cannot disagree.
-macro_rules! operation_kinds {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $number:literal, $name:literal;)+) => {
-        /// What kind of operation it is.
-        #[repr(u16)]
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum OperationKind {
-            $($(#[doc = $doc])+ $variant = $number,)+
-        }
-
-        impl OperationKind {
-            /// All kinds, in the order of their numbers.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The dotted name that policies, events and `explain` share.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),+ }
-            }
-
-            /// One line that says what the operation is.
-            pub fn summary(self) -> &'static str {
-                match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
-            }
-
-            /// The kind with this number, from an event record.
-            pub fn from_number(number: u16) -> Option<Self> {
-                match number { $($number => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-
-operation_kinds! {
-    /// IFF_PROMISC asked for by flag on a device that has it not.
-    PromiscuousFlag = 1, "promiscuous.flag";
-    /// A request that carries IFF_PROMISC to a device that has it.
-    PromiscuousKeep = 2, "promiscuous.keep";
-    /// A packet socket's PACKET_MR_PROMISC membership.
-    PromiscuousMembership = 3, "promiscuous.membership";
-    /// A device becoming the port of a bridge.
-    PromiscuousBridgePort = 4, "promiscuous.bridge_port";
-    /// A macvlan or macvtap in passthru mode.
-    PromiscuousPassthru = 5, "promiscuous.passthru";
-    /// A promiscuous device brought up, or enslaved, over a lower device.
-    PromiscuousStacked = 6, "promiscuous.stacked";
-    /// A second unicast address on a device that cannot filter them.
-    PromiscuousUnicastFilter = 7, "promiscuous.unicast_filter";
-    /// A request whose effect on promiscuity cannot be judged.
-    PromiscuousUnjudged = 8, "promiscuous.unjudged";
-    /// Creating, renaming or moving a device into a name that a policy excepts.
-    PromiscuousExceptedName = 9, "promiscuous.excepted_name";
-    /// SO_DEBUG set on a socket.
-    SetDebug = 32, "setsockopt.SO_DEBUG";
-    /// SO_PRIORITY set on a socket.
-    SetPriority = 33, "setsockopt.SO_PRIORITY";
-    /// SO_SNDBUFFORCE set on a socket.
-    SetSndBufForce = 34, "setsockopt.SO_SNDBUFFORCE";
-    /// SO_RCVBUFFORCE set on a socket.
-    SetRcvBufForce = 35, "setsockopt.SO_RCVBUFFORCE";
-    /// SO_MARK set on a socket.
-    SetMark = 36, "setsockopt.SO_MARK";
-}
-
 /// Defines [`Via`] with its number and the kernel's name for it.
 macro_rules! vias {
     ($($(#[doc = $doc:literal])+ $variant:ident = $number:literal, $name:literal;)+) => {
@@ -216,6 +154,8 @@ pub enum Value {
     Privileged,
     /// Not known at all.
     Unknown,
+    /// None belongs to it, or only the capability is asked for.
+    None,
 }
 
 /// A small typed value: what a task asks for.
@@ -236,9 +176,15 @@ impl Operation {
     pub fn on_device(kind: OperationKind, excepted: bool) -> Self {
         Self {
             kind,
-            value: Value::Unknown,
+            value: Value::None,
             excepted,
         }
+    }
+
+    /// Using a piece of the capability.
+    #[inline(always)]
+    pub fn piece(kind: OperationKind) -> Self {
+        Self::on_device(kind, false)
     }
 
     /// Setting a socket option.

@@ -2,6 +2,7 @@
 
 use crate::device::{Device, IFNAMSIZ};
 use crate::operation::SOCKET_OPTIONS;
+use crate::pieces::{NetAdminRecord, PieceSet};
 use crate::text::Text;
 use crate::value::ValueSet;
 
@@ -135,6 +136,8 @@ pub struct PolicyRecord {
     pub mode: u32,
     /// Explicit padding, always zero.
     pub reserved: u32,
+    /// The pieces of the capability.
+    pub net_admin: NetAdminRecord,
     /// Promiscuous mode.
     pub promiscuous: PromiscuousRecord,
     /// Socket options, indexed by [`crate::SocketOption`].
@@ -146,7 +149,9 @@ const _: () = assert!(size_of::<PromiscuousRecord>() == 8 + 40 * MAX_EXCEPTIONS)
 const _: () = assert!(size_of::<OptionRecord>() == 8 + size_of::<ValueSet>());
 const _: () = assert!(
     size_of::<PolicyRecord>()
-        == 8 + size_of::<PromiscuousRecord>() + SOCKET_OPTIONS * size_of::<OptionRecord>()
+        == 8 + size_of::<NetAdminRecord>()
+            + size_of::<PromiscuousRecord>()
+            + SOCKET_OPTIONS * size_of::<OptionRecord>()
 );
 
 impl PolicyRecord {
@@ -154,6 +159,10 @@ impl PolicyRecord {
     pub const EMPTY: Self = Self {
         mode: MODE_ENFORCE,
         reserved: 0,
+        net_admin: NetAdminRecord {
+            refused: PieceSet::EMPTY,
+            denied: PieceSet::EMPTY,
+        },
         promiscuous: PromiscuousRecord {
             flags: 0,
             len: 0,
@@ -234,6 +243,12 @@ impl PolicyRecord {
             index += 1;
         }
         false
+    }
+
+    /// Whether any piece of the capability is refused.
+    #[inline(always)]
+    pub fn rules_net_admin(&self) -> bool {
+        !self.net_admin.refused.is_empty()
     }
 
     /// Whether promiscuity is ruled on at all.

@@ -2,14 +2,15 @@
 
 use std::collections::HashSet;
 
+use netadmin_common::pieces::NetAdminRecord;
 use netadmin_common::policy::{
     MODE_AUDIT, OPTION_DENY, OPTION_FREE, OPTION_KERNEL_LINE, OPTION_VALUES, PROMISCUOUS_DENY,
     PROMISCUOUS_KEEP_DENY, PROMISCUOUS_NAMES_EXCEPTED, PROMISCUOUS_SIDE_EFFECTS_ALLOW,
 };
 use netadmin_common::value::MAX_RANGES;
 use netadmin_common::{
-    EventKind, Operation, OperationKind, PolicyRecord, Range, Rule, SocketOption, Value, ValueSet,
-    Verdict, Via, decide,
+    EventKind, Operation, OperationKind, PieceSet, PolicyRecord, Range, Rule, SocketOption, Value,
+    ValueSet, Verdict, Via, decide,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -126,12 +127,11 @@ fn raising_is_refused_unless_excepted() {
         );
     }
     let tested = table.map(|(kind, _)| kind as u16);
-    assert!(OperationKind::ALL.iter().all(|&kind| {
-        tested.contains(&(kind as u16))
-            || SocketOption::ALL
-                .map(SocketOption::operation)
-                .contains(&kind)
-    }));
+    assert!(
+        OperationKind::ALL
+            .iter()
+            .all(|&kind| { tested.contains(&(kind as u16)) || kind.is_piece() })
+    );
 }
 
 #[test]
@@ -180,6 +180,7 @@ fn value() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::Known),
         Just(Value::Privileged),
         Just(Value::Unknown),
+        Just(Value::None),
     ]
 }
 
@@ -197,9 +198,19 @@ fn ranges() -> impl Strategy<Value = Vec<(i64, i64)>> {
     prop::collection::vec((-30i64..30, -30i64..30), 0..=MAX_RANGES)
 }
 
+fn pieces() -> impl Strategy<Value = PieceSet> {
+    prop::collection::vec(select(OperationKind::ALL), 0..100).prop_map(|kinds| {
+        let mut set = PieceSet::EMPTY;
+        kinds.into_iter().for_each(|kind| set.insert(kind));
+        set
+    })
+}
+
 fn policy() -> impl Strategy<Value = PolicyRecord> {
-    (0u32..16, prop::collection::vec((0u32..6, ranges()), 5)).prop_map(|(flags, options)| {
+    let options = prop::collection::vec((0u32..6, ranges()), 5);
+    (0u32..16, options, pieces(), pieces()).prop_map(|(flags, options, refused, denied)| {
         let mut policy = promiscuity(flags);
+        policy.net_admin = NetAdminRecord { refused, denied };
         for (place, (rule, ranges)) in policy.options.iter_mut().zip(options) {
             place.rule = rule;
             place.allowed = set(&ranges);
@@ -236,7 +247,10 @@ proptest! {
         operation in operation(),
     ) {
         let mut mixed = policy;
-        match SocketOption::ALL.into_iter().find(|option| option.operation() == operation.kind) {
+        let by_option = |option: &SocketOption| {
+            option.operation() == operation.kind && operation.value != Value::None
+        };
+        match SocketOption::ALL.into_iter().find(by_option) {
             None => mixed.options = other.options,
             Some(option) => {
                 mixed = other;
@@ -244,6 +258,21 @@ proptest! {
             }
         }
         prop_assert_eq!(decide(&mixed, &operation), decide(&policy, &operation));
+    }
+
+    #[test]
+    fn a_piece_is_refused_if_the_set_has_it_and_by_the_rule_that_names_it(
+        policy in policy(),
+        kind in select(OperationKind::ALL),
+    ) {
+        prop_assume!(kind.is_piece());
+        let sets = policy.net_admin;
+        let expected = match (sets.refused.contains(kind), sets.denied.contains(kind)) {
+            (false, _) => Verdict::Allow,
+            (true, true) => Verdict::Refuse(Rule::NetAdminDeny),
+            (true, false) => Verdict::Refuse(Rule::NetAdmin),
+        };
+        prop_assert_eq!(decide(&policy, &Operation::piece(kind)), expected);
     }
 
     #[test]

@@ -114,6 +114,7 @@ impl Question {
             Value::Known(value) => (VALUE_KNOWN, value),
             Value::Privileged => (VALUE_PRIVILEGED, 0),
             Value::Unknown => (VALUE_UNKNOWN, 0),
+            Value::None => (VALUE_NONE, 0),
         };
         let question = Self::on_device(kind, Via::Setsockopt);
         Self {
@@ -131,6 +132,7 @@ impl Question {
             value: match self.value_state {
                 VALUE_KNOWN => Value::Known(self.value),
                 VALUE_PRIVILEGED => Value::Privileged,
+                VALUE_NONE => Value::None,
                 _ => Value::Unknown,
             },
             excepted: self.excepted != 0,

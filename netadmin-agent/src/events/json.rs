@@ -136,11 +136,12 @@ impl<'a> Event<'a> {
             .ok()
             .and_then(|index| policies.policies.get(index));
         let rule = Rule::from_number(record.rule);
+        let operation = OperationKind::from_number(record.operation);
         self.policy = policy.map(|policy| policy.name.as_str());
         self.rule = name(record.rule, Rule::from_number, Rule::name);
         self.line = policy
             .zip(rule)
-            .and_then(|(policy, rule)| policy.rule_line(rule));
+            .and_then(|(policy, rule)| policy.rule_line(rule, operation));
         self.errno = errno(record.errno);
         self
     }

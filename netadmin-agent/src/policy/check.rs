@@ -6,6 +6,7 @@ use std::ops::Range;
 use netadmin_common::policy::MAX_EXCEPTIONS;
 use toml::Spanned;
 
+use super::check_net_admin::check_net_admin;
 use super::check_option::check_option;
 use super::checked::{Checked, Policy, Promiscuous};
 use super::fault::{Fault, Faults, MAX_GLOBS, MAX_POLICIES, Problem};
@@ -86,6 +87,9 @@ fn check_policy(policy: parsed::Policy, faults: &mut Faults) -> Option<Policy> {
     let promiscuous = policy
         .promiscuous
         .and_then(|promiscuous| check_promiscuous(promiscuous, faults));
+    let net_admin = policy
+        .net_admin
+        .and_then(|section| check_net_admin(section, faults));
     let options = policy
         .options
         .into_iter()
@@ -96,6 +100,7 @@ fn check_policy(policy: parsed::Policy, faults: &mut Faults) -> Option<Policy> {
         mode: policy.mode.map_or(Mode::Enforce, Spanned::into_inner),
         cgroups: cgroups?,
         promiscuous,
+        net_admin,
         options,
     })
 }

@@ -7,6 +7,7 @@ use toml::Spanned;
 
 use super::glob::PathGlob;
 use super::interface::InterfacePattern;
+use super::operation_pattern::OperationPattern;
 use super::parsed::{Access, Mode};
 use super::value_set::Values;
 
@@ -25,6 +26,8 @@ pub struct Policy {
     pub cgroups: Vec<PathGlob>,
     /// Promiscuous mode.
     pub promiscuous: Option<Promiscuous>,
+    /// The pieces of the capability.
+    pub net_admin: Option<NetAdmin>,
     /// Socket options.
     pub options: Vec<OptionRule>,
 }
@@ -42,6 +45,26 @@ pub struct Promiscuous {
     pub allow_span: Option<Range<usize>>,
     /// `allow`, at most as many as a record holds.
     pub allow: Vec<InterfacePattern>,
+}
+
+/// What is said of the pieces of the capability.
+#[derive(Debug)]
+pub struct NetAdmin {
+    /// `default`.
+    pub default: Spanned<Access>,
+    /// `allow`.
+    pub allow: Vec<OperationEntry>,
+    /// `deny`, which beats `allow`.
+    pub deny: Vec<OperationEntry>,
+}
+
+/// An entry of a list of operations.
+#[derive(Debug)]
+pub struct OperationEntry {
+    /// What it names.
+    pub pattern: OperationPattern,
+    /// Its place.
+    pub span: Range<usize>,
 }
 
 /// What is said of an option.

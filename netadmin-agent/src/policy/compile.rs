@@ -11,6 +11,7 @@ use toml::Spanned;
 use super::checked::{Checked, OptionAnswer, Policy, Promiscuous};
 use super::compiled::{CompiledPolicy, PolicySet};
 use super::interface::InterfacePattern;
+use super::net_admin::NetAdminRules;
 use super::parsed::{Access, Mode};
 use super::source::Source;
 use super::value_set::{Values, domain};
@@ -40,10 +41,18 @@ fn compile_policy(policy: Policy, source: &Source) -> CompiledPolicy {
         record.options[rule.option as usize] = compile_option(rule.option, &rule.answer);
         lines.push((rule_of(rule.option), source.line(rule.span.start)));
     }
+    let net_admin = policy
+        .net_admin
+        .map(|section| NetAdminRules::compile(section, source));
+    if let Some(rules) = &net_admin {
+        record.net_admin = rules.record();
+        lines.push((Rule::NetAdmin, rules.default_line));
+    }
     CompiledPolicy {
         name: policy.name.into_inner(),
         cgroups: policy.cgroups,
         record,
+        net_admin,
         lines,
     }
 }

@@ -1,9 +1,10 @@
 //! Compiled policies: what the programs and the event reporter read.
 
 use netadmin_common::policy::OPTION_VALUES;
-use netadmin_common::{PolicyRecord, Rule};
+use netadmin_common::{OperationKind, PolicyRecord, Rule};
 
 use super::glob::PathGlob;
+use super::net_admin::NetAdminRules;
 
 /// A `[[policy]]`, compiled: the last stage.
 #[derive(Clone, Debug)]
@@ -14,14 +15,20 @@ pub struct CompiledPolicy {
     pub cgroups: Vec<PathGlob>,
     /// What the programs read.
     pub record: PolicyRecord,
+    /// `[policy.net_admin]`, with its lines.
+    pub net_admin: Option<NetAdminRules>,
     pub(super) lines: Vec<(Rule, usize)>,
 }
 
 impl CompiledPolicy {
     /// The line of the file that makes this rule what it is: the rule's own,
     /// or, where it is not written down, that of the `promiscuous.default` it
-    /// comes with.
-    pub fn rule_line(&self, rule: Rule) -> Option<usize> {
+    /// comes with; of `net_admin.deny`, that of the entry that names the
+    /// operation.
+    pub fn rule_line(&self, rule: Rule, operation: Option<OperationKind>) -> Option<usize> {
+        if let (Rule::NetAdminDeny, Some(rules), Some(kind)) = (rule, &self.net_admin, operation) {
+            return rules.denying(kind).map(|entry| entry.line);
+        }
         let own = self.lines.iter().find(|(known, _)| *known == rule);
         own.map(|(_, line)| *line)
     }

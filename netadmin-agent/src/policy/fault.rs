@@ -7,6 +7,7 @@ use netadmin_common::value::MAX_RANGES;
 
 use super::glob::GlobError;
 use super::interface::InterfaceError;
+use super::operation_pattern::PatternError;
 use super::value_entry::EntryError;
 
 /// How many policies one file holds.
@@ -96,6 +97,9 @@ pub enum Problem {
     /// `allow`, `keep` or `side_effects` where nothing is refused.
     #[error("`{0}` means nothing while `default` is \"allow\"")]
     NeedsDefaultDeny(&'static str),
+    /// An entry that names no operations.
+    #[error(transparent)]
+    BadPattern(#[from] PatternError),
     /// A value entry that names no values.
     #[error(transparent)]
     BadEntry(#[from] EntryError),
@@ -123,6 +127,12 @@ pub enum Problem {
         /// The earlier one.
         earlier: String,
     },
+    /// A warning: what nobody knows is granted.
+    #[error("`unclassified` is granted: whatever asks for CAP_NET_ADMIN and is not known gets it")]
+    GrantsUnclassified,
+    /// A warning: an entry of `allow` has no effect.
+    #[error("`{0}` is allowed and denied")]
+    AllowedAndDenied(String),
     /// A warning: the root cgroup is guarded.
     #[error(
         "`{0}` matches the root cgroup: it guards every process of the node, the agent's own too"
@@ -143,9 +153,11 @@ impl Problem {
     /// Whether the file can be used all the same.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::NothingAllowed(_) | Self::NeverApplies { .. } | Self::MatchesRoot(_) => {
-                Severity::Warning
-            }
+            Self::NothingAllowed(_)
+            | Self::NeverApplies { .. }
+            | Self::MatchesRoot(_)
+            | Self::GrantsUnclassified
+            | Self::AllowedAndDenied(_) => Severity::Warning,
             _ => Severity::Error,
         }
     }

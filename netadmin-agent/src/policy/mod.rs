@@ -6,6 +6,7 @@
 //! the kernel.
 
 mod check;
+mod check_net_admin;
 mod check_option;
 pub mod checked;
 pub mod compile;
@@ -15,6 +16,8 @@ pub mod fault;
 pub mod glob;
 pub mod interface;
 mod nearest;
+pub mod net_admin;
+pub mod operation_pattern;
 mod parse;
 pub mod parsed;
 pub mod report;

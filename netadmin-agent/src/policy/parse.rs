@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::fault::{Fault, Faults, Problem};
 use super::nearest::nearest;
 use super::parsed::{
-    Access, Answer, Entry, File, Interface, Mode, OptionRule, Policy, Promiscuous,
+    Access, Answer, Entry, File, Interface, Mode, Names, NetAdmin, OptionRule, Policy, Promiscuous,
 };
 use super::table::{self, Table, Value};
 
@@ -75,7 +75,14 @@ fn policies(root: &Table<'_, '_>, faults: &mut Faults) -> Vec<Policy> {
 fn policy(value: Value<'_, '_>, faults: &mut Faults) -> Option<Policy> {
     let table = Table::open("`[[policy]]`", "policy", value, faults)?;
     table.only(
-        &["name", "mode", "match", "promiscuous", "setsockopt"],
+        &[
+            "name",
+            "mode",
+            "match",
+            "net_admin",
+            "promiscuous",
+            "setsockopt",
+        ],
         faults,
     );
     let name = table.require("name", faults);
@@ -90,6 +97,9 @@ fn policy(value: Value<'_, '_>, faults: &mut Faults) -> Option<Policy> {
         promiscuous: table
             .get("promiscuous")
             .and_then(|value| promiscuous(value, faults)),
+        net_admin: table
+            .get("net_admin")
+            .and_then(|value| net_admin(value, faults)),
         options: table
             .get("setsockopt")
             .map(|value| options(value, faults))
@@ -97,7 +107,7 @@ fn policy(value: Value<'_, '_>, faults: &mut Faults) -> Option<Policy> {
     })
 }
 
-fn cgroups(value: Value<'_, '_>, faults: &mut Faults) -> Option<Spanned<Vec<Spanned<String>>>> {
+fn cgroups(value: Value<'_, '_>, faults: &mut Faults) -> Option<Names> {
     let table = Table::open("`match`", "match", value, faults)?;
     table.only(&["cgroups"], faults);
     let globs = table.require("cgroups", faults)?;
@@ -124,6 +134,25 @@ fn promiscuous(value: Value<'_, '_>, faults: &mut Faults) -> Option<Promiscuous>
         keep: access(&table, "keep", faults),
         side_effects: access(&table, "side_effects", faults),
         allow,
+    })
+}
+
+fn net_admin(value: Value<'_, '_>, faults: &mut Faults) -> Option<NetAdmin> {
+    let table = Table::open("`[policy.net_admin]`", "net_admin", value, faults)?;
+    table.only(&["default", "allow", "deny"], faults);
+    table.require("default", faults);
+    let default = access(&table, "default", faults);
+    let mut names = |key: &str| {
+        let value = table.get(key)?;
+        let expected = "an array of names of operations";
+        table::array(key, expected, value, faults, |entry, faults| {
+            table::text("an entry of the list", entry, faults)
+        })
+    };
+    Some(NetAdmin {
+        default,
+        allow: names("allow"),
+        deny: names("deny"),
     })
 }
 

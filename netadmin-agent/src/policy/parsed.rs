@@ -27,6 +27,8 @@ pub struct Policy {
     pub cgroups: Option<Spanned<Vec<Spanned<String>>>>,
     /// `[policy.promiscuous]`.
     pub promiscuous: Option<Promiscuous>,
+    /// `[policy.net_admin]`.
+    pub net_admin: Option<NetAdmin>,
     /// `[policy.setsockopt]`.
     pub options: Vec<OptionRule>,
 }
@@ -60,6 +62,20 @@ pub struct Promiscuous {
     pub side_effects: Option<Spanned<Access>>,
     /// `allow`.
     pub allow: Option<Spanned<Vec<Spanned<Interface>>>>,
+}
+
+/// A list of names.
+pub type Names = Spanned<Vec<Spanned<String>>>;
+
+/// `[policy.net_admin]`.
+#[derive(Debug)]
+pub struct NetAdmin {
+    /// `default`.
+    pub default: Option<Spanned<Access>>,
+    /// `allow`.
+    pub allow: Option<Names>,
+    /// `deny`.
+    pub deny: Option<Names>,
 }
 
 /// An entry of `promiscuous.allow`.

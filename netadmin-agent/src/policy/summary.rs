@@ -11,6 +11,8 @@ use netadmin_common::policy::{
 use netadmin_common::{Exception, SocketOption};
 
 use super::compiled::CompiledPolicy;
+use super::net_admin::{NetAdminRules, OperationRule};
+use super::operation_pattern::pieces;
 use super::value_set::Values;
 
 /// What a policy comes to: one line for it, and an indented one for each of
@@ -33,6 +35,10 @@ pub fn summarize(policy: &CompiledPolicy) -> String {
             &promiscuous(&policy.record.promiscuous),
         );
     }
+    if let Some(rules) = &policy.net_admin {
+        silent = false;
+        line(&mut text, "net_admin", &net_admin(rules));
+    }
     for option in SocketOption::ALL {
         let record = &policy.record.options[option as usize];
         if record.rule != OPTION_FREE {
@@ -49,6 +55,33 @@ pub fn summarize(policy: &CompiledPolicy) -> String {
 fn line(text: &mut String, what: &str, says: &str) {
     // Writing to a string cannot fail.
     let _ = writeln!(text, "    {what:<15} {says}");
+}
+
+fn net_admin(rules: &NetAdminRules) -> String {
+    let list = |rules: &[OperationRule]| {
+        let names = rules.iter().map(|rule| rule.pattern.to_string());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let (word, exceptions) = if rules.default_deny {
+        ("deny", list(&rules.allow))
+    } else {
+        ("allow", list(&rules.deny))
+    };
+    let mut text = word.to_owned();
+    if !exceptions.is_empty() {
+        text.push_str(&format!(", except {exceptions}"));
+    }
+    if rules.default_deny && !rules.deny.is_empty() {
+        text.push_str(&format!("; but never {}", list(&rules.deny)));
+    }
+    let record = rules.record();
+    let refused = pieces().filter(|kind| record.refused.contains(*kind));
+    text.push_str(&format!(
+        "; {} of {} operations refused",
+        refused.count(),
+        pieces().count()
+    ));
+    text
 }
 
 fn promiscuous(record: &PromiscuousRecord) -> String {

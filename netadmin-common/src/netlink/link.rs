@@ -1,8 +1,8 @@
 //! What an `RTM_NEWLINK` or `RTM_SETLINK` asks for, and what it would do.
 
 use super::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_NEWLINK};
+use crate::catalogue::OperationKind;
 use crate::device::{Device, IFF_PROMISC, IFF_UP, kind};
-use crate::operation::OperationKind;
 use crate::policy::{PROMISCUOUS_NAMES_EXCEPTED, PolicyRecord};
 use crate::text::Text;
 
