@@ -6,7 +6,7 @@ use std::{env, fs, path::PathBuf};
 /// Where `cargo xtask build` says that the object is.
 const OBJECT: &str = "NETADMIN_EBPF_OBJECT";
 /// Where it lies by default, from this crate's folder.
-const DEFAULT: &str = "../netadmin-ebpf/target/bpfel-unknown-none/release/netadmin-ebpf";
+const DEFAULT: &str = "../netadmin-ebpf/target/bpfel-unknown-none/release/netadmin.bpf.o";
 
 fn main() {
     println!("cargo::rerun-if-env-changed={OBJECT}");

@@ -23,11 +23,23 @@ pub fn all() -> Result<Programs> {
     programs(&object()?)
 }
 
+/// Builds the agent around an eBPF object, as it is released.
+pub fn agent(object: &Path) -> Result<()> {
+    progress::step("building the agent");
+    let mut agent = guest_cargo(object);
+    command::shown(agent.args(["--release", "--package", "netadmin-agent"]))
+}
+
+/// Where [`agent`] puts it.
+pub fn release_agent() -> PathBuf {
+    let directory = target_directory().join(TARGET).join("release");
+    directory.join("netadmin-agent")
+}
+
 /// Builds the agent and the test programs around an eBPF object.
 pub fn programs(object: &Path) -> Result<Programs> {
-    progress::step("building the agent and the tests");
-    let mut agent = guest_cargo(object);
-    command::shown(agent.args(["--release", "--package", "netadmin-agent"]))?;
+    agent(object)?;
+    progress::step("building the tests");
     // A failed assertion must unwind into the test runner, which the agent's
     // own release profile does not do.
     let mut tests = guest_cargo(object);
@@ -66,10 +78,10 @@ fn guest_cargo(object: &Path) -> Command {
     command
         .args(["build", "--bins", "--target", TARGET, "--target-dir"])
         .arg(target_directory());
-    command.env("RUSTFLAGS", "-C target-feature=+crt-static");
-    command
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env(OBJECT_VARIABLE, object);
+    let mut flags = vec!["-Ctarget-feature=+crt-static".to_owned()];
+    flags.extend(paths::remapped());
+    command.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
+    command.env(OBJECT_VARIABLE, object);
     command
 }
 

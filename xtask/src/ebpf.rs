@@ -4,13 +4,16 @@
 //! prebuilt `core` for `bpfel-unknown-none`. Elsewhere rustup's nightly builds
 //! `core` itself, given the component rust-src.
 
+mod strip;
+
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
+use crate::paths::write_whole;
 use crate::{command, paths};
 
 const TARGET: &str = "bpfel-unknown-none";
@@ -80,9 +83,13 @@ impl Toolchain {
         command.args(["--release", "--target", TARGET, "--target-dir"]);
         command.arg(crate_directory().join("target"));
         // bpf-linker makes the BTF that maps and globals are found by.
-        let flags = "-C debuginfo=2 -C link-arg=--btf --cfg=bpf_target_arch=\"x86_64\"";
+        let mut flags = ["-Cdebuginfo=2", "-Clink-arg=--btf"]
+            .map(str::to_owned)
+            .to_vec();
+        flags.push("--cfg=bpf_target_arch=\"x86_64\"".to_owned());
+        flags.extend(paths::remapped());
         command
-            .env("RUSTFLAGS", flags)
+            .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
             .current_dir(crate_directory());
         if let Some(linker) = find_linker() {
             command.env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", linker);
@@ -94,12 +101,18 @@ impl Toolchain {
 /// Builds the object and tells where it is.
 pub fn build() -> Result<PathBuf> {
     command::shown(&mut toolchain()?.cargo("build"))?;
-    let object = crate_directory()
+    let directory = crate_directory()
         .join("target")
         .join(TARGET)
-        .join("release/netadmin-ebpf");
-    if !object.is_file() {
-        bail!("the eBPF build left no object at {}", object.display());
+        .join("release");
+    let linked = directory.join("netadmin-ebpf");
+    let content = fs::read(&linked)
+        .with_context(|| format!("the eBPF build left no object at {}", linked.display()))?;
+    let object = directory.join("netadmin.bpf.o");
+    let stripped = strip::without_dwarf(&content)?;
+    // Written only if it changed: cargo builds the agent anew for a newer file.
+    if fs::read(&object).ok().as_ref() != Some(&stripped) {
+        write_whole(&object, stripped)?;
     }
     Ok(object)
 }

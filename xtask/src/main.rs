@@ -1,4 +1,4 @@
-//! Development tasks: set-up, builds, virtual machines, tests, the demo.
+//! Development tasks: set-up, builds, virtual machines, tests, the demo, the image.
 
 mod apt;
 mod build;
@@ -12,6 +12,7 @@ mod kernels;
 mod marks;
 mod modules;
 mod need;
+mod oci;
 mod paths;
 mod progress;
 mod setup;
@@ -47,6 +48,8 @@ enum Task {
     Test(test::Options),
     /// Show the guard at work: set up, build, boot, attack
     Demo(demo::Options),
+    /// Pack the agent as a container image: an OCI archive, the same for the same program
+    Image(oci::Options),
     /// Remove downloaded kernels and tools
     CleanCache,
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Task::Vm(options) => vm::run(options),
         Task::Test(options) => test::run(options),
         Task::Demo(options) => demo::run(options),
+        Task::Image(options) => oci::run(options),
         Task::CleanCache => Cache::locate().and_then(|cache| cache.remove()).map(|()| 0),
     };
     match result {

@@ -15,6 +15,21 @@ pub fn workspace() -> &'static Path {
     manifest_dir.parent().unwrap_or(manifest_dir)
 }
 
+/// Compiler flags that keep this machine's paths out of what is built: the same
+/// sources give the same program wherever they lie.
+pub fn remapped() -> Vec<String> {
+    let set = |name: &str| env::var_os(name).map(PathBuf::from);
+    let cargo_home = set("CARGO_HOME").or_else(|| Some(set("HOME")?.join(".cargo")));
+    let places = [
+        (cargo_home, "/cargo"),
+        (Some(workspace().to_owned()), "/src"),
+    ];
+    let flag = |(from, to): (Option<PathBuf>, &str)| {
+        Some(format!("--remap-path-prefix={}={to}", from?.display()))
+    };
+    places.into_iter().filter_map(flag).collect()
+}
+
 /// What downloads and generated archives are kept in.
 #[derive(Clone, Debug)]
 pub struct Cache {
