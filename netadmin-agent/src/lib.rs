@@ -3,8 +3,10 @@
 //! Its rooms know little of each other: [`policy`] (the file, checked and
 //! compiled), [`kernel`] (the programs, loaded and attached), [`cgroups`] (who is
 //! guarded), [`events`] (what the programs tell, as JSON), [`doctor`] (what this
-//! machine can do), [`check`], [`explain`], [`operations`], and [`run`], which brings them together.
+//! machine can do), [`check`], [`explain`], [`operations`], what is done about a breach,
+//! and [`run`], which brings them together.
 
+mod breach;
 pub mod cgroups;
 pub mod check;
 pub mod cli;

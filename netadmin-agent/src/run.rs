@@ -10,6 +10,7 @@ use netadmin_common::{EventKind, EventRecord};
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::breach;
 use crate::cgroups::{GuardError, Guards, Tree, mount_point};
 use crate::cli::{EventsTo, RunOptions};
 use crate::doctor;
@@ -93,6 +94,7 @@ struct Agent {
     seq: u64,
     account: Account,
     dropped: u64,
+    breaches: u64,
 }
 
 type Account = PerCpuArray<MapData, Record<EventAccount>>;
@@ -116,6 +118,7 @@ impl Agent {
             seq: 0,
             account,
             dropped: 0,
+            breaches: 0,
         })
     }
 
@@ -157,8 +160,7 @@ impl Agent {
     async fn serve(&mut self, signals: &mut Signals) -> anyhow::Result<Exit> {
         loop {
             let wake = self.wait(signals).await?;
-            let open = self.drain_events()?;
-            self.drain_cgroup_events();
+            let open = self.drain_cgroup_events()? & self.drain_events()?;
             self.tell_losses();
             match wake {
                 Wake::Work if open => {}
@@ -202,12 +204,14 @@ impl Agent {
 
     fn tell(&mut self, kind: EventKind, record: &EventRecord, clock: &Clock) -> bool {
         let cgroup = self.guards.path(record.cgroup);
+        let cleared = kind == EventKind::Breach && breach::answer(record, cgroup.as_deref());
         let context = Context {
             seq: self.seq,
             node_name: &self.node_name,
             clock,
             policies: self.guards.policies(),
             cgroup: cgroup.as_deref(),
+            cleared,
         };
         let Some(event) = Event::new(kind, record, &context) else {
             return true;
@@ -223,20 +227,25 @@ impl Agent {
         }
     }
 
-    fn drain_cgroup_events(&mut self) {
+    /// Acts upon what is there. False when nobody reads events any more.
+    fn drain_cgroup_events(&mut self) -> anyhow::Result<bool> {
         let Some(buffer) = &mut self.cgroup_events else {
-            return;
+            return Ok(true);
         };
+        let clock = Clock::now().context("cannot read the clocks")?;
+        let mut open = true;
         let mut records = Vec::new();
         while let Some(item) = buffer.get_mut().next() {
             records.extend(decode(&item));
         }
         for (kind, record) in records {
-            let outcome = self.follow(kind, &record);
-            if let Err(error) = outcome {
+            if kind == EventKind::Breach {
+                open &= self.tell(kind, &record, &clock);
+            } else if let Err(error) = self.follow(kind, &record) {
                 output::complain(&format!("netadmin-agent: error: {error}\n"));
             }
         }
+        Ok(open)
     }
 
     fn follow(&mut self, kind: EventKind, record: &EventRecord) -> Result<(), GuardError> {
@@ -259,12 +268,19 @@ impl Agent {
         }
     }
 
-    /// Says so when the buffer was full and refusals went unreported; they were
-    /// refused all the same.
+    /// Says how many breaches there were, and when the buffer was full and refusals
+    /// went unreported; they were refused all the same.
     fn tell_losses(&mut self) {
         let Ok(cpus) = self.account.get(&0, 0) else {
             return;
         };
+        let breaches = cpus.iter().map(|account| account.0.breaches).sum();
+        if breaches > self.breaches {
+            self.breaches = breaches;
+            output::complain(&format!(
+                "netadmin-agent: {breaches} breaches since the start\n"
+            ));
+        }
         let dropped = cpus.iter().map(|account| account.0.dropped).sum();
         if dropped > self.dropped {
             self.dropped = dropped;

@@ -3,7 +3,7 @@
 use crate::catalogue::OperationKind;
 use crate::operation::{Operation, SocketOption, Value};
 use crate::policy::{
-    OPTION_FREE, OPTION_VALUES, PROMISCUOUS_DENY, PROMISCUOUS_KEEP_DENY,
+    MODE_AUDIT, OPTION_FREE, OPTION_VALUES, PROMISCUOUS_DENY, PROMISCUOUS_KEEP_DENY,
     PROMISCUOUS_SIDE_EFFECTS_ALLOW, PolicyRecord,
 };
 
@@ -156,6 +156,18 @@ fn decide_promiscuity(policy: &PolicyRecord, operation: &Operation) -> Verdict {
         }
         _ => Verdict::Refuse(Rule::PromiscuousSideEffects),
     }
+}
+
+/// Whether a device's rise is against `policy`, although it has come about.
+/// `direct` says that a flag or a membership brought it, not a side effect. In
+/// audit mode nothing is refused, so that nothing can be got past.
+#[inline(always)]
+pub fn is_breach(policy: &PolicyRecord, excepted: bool, direct: bool) -> bool {
+    let flags = policy.promiscuous.flags;
+    policy.mode != MODE_AUDIT
+        && flags & PROMISCUOUS_DENY != 0
+        && !excepted
+        && (direct || flags & PROMISCUOUS_SIDE_EFFECTS_ALLOW == 0)
 }
 
 #[inline(always)]

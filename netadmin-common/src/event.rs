@@ -15,12 +15,16 @@ pub enum EventKind {
     WouldRefuse = 2,
     /// A side effect that the policy allows.
     Allowed = 3,
-    /// A device's promiscuity rose (the witness; not tied to a policy).
+    /// A device's promiscuity rose; not tied to a policy. (The witness; and a
+    /// kernel thread's doing, whose cause is not known.)
     Rise = 4,
     /// A cgroup was made; `cgroup` is its id. For the agent alone.
     CgroupMade = 5,
     /// A cgroup was removed; `cgroup` is its id. For the agent alone.
     CgroupGone = 6,
+    /// A guarded task raised the promiscuity of a device against its policy:
+    /// something got past what refuses.
+    Breach = 7,
 }
 
 impl EventKind {
@@ -33,6 +37,7 @@ impl EventKind {
             Self::Rise,
             Self::CgroupMade,
             Self::CgroupGone,
+            Self::Breach,
         ]
         .into_iter()
         .find(|kind| *kind as u16 == number)
@@ -82,12 +87,17 @@ pub struct EventRecord {
     pub value_state: u32,
     /// The device's index; 0 if there is none.
     pub ifindex: u32,
-    /// [`EventKind::Rise`]: the promiscuity count before.
+    /// A rise or a breach: the promiscuity count before.
     pub promiscuity_before: u32,
-    /// [`EventKind::Rise`]: the promiscuity count after.
+    /// A rise or a breach: the promiscuity count after.
     pub promiscuity_after: u32,
-    /// [`EventKind::Rise`]: whether the task is a kernel thread, 0 or 1.
+    /// A rise or a breach: whether the task is a kernel thread, 0 or 1.
     pub kernel_thread: u32,
+    /// A rise or a breach: the number of the device's network namespace
+    /// (`ns_common.inum`, the inode of `/proc/PID/ns/net`).
+    pub netns: u32,
+    /// A breach: the signal that was sent to the task; 0 if none.
+    pub signal: u32,
     /// Explicit padding, always zero.
     pub reserved: u32,
     /// The task's name.
@@ -96,13 +106,13 @@ pub struct EventRecord {
     pub ifname: [u8; IFNAMSIZ],
 }
 
-const _: () = assert!(size_of::<EventRecord>() == 80 + TASK_COMM_LEN + IFNAMSIZ);
+const _: () = assert!(size_of::<EventRecord>() == 88 + TASK_COMM_LEN + IFNAMSIZ);
 
 /// Per-CPU account of the events: `seen = submitted + suppressed + dropped`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventAccount {
-    /// Refusals, would-be refusals and allowed side effects.
+    /// Refusals, would-be refusals, allowed side effects and breaches.
     pub seen: u64,
     /// Of these, handed to the ring buffer.
     pub submitted: u64,
@@ -110,4 +120,6 @@ pub struct EventAccount {
     pub suppressed: u64,
     /// Of these, lost because the ring buffer was full.
     pub dropped: u64,
+    /// Breaches, whether or not their events were handed on.
+    pub breaches: u64,
 }

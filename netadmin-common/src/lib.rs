@@ -21,7 +21,7 @@ pub mod text;
 pub mod value;
 
 pub use catalogue::OperationKind;
-pub use decide::{Rule, Verdict, decide};
+pub use decide::{Rule, Verdict, decide, is_breach};
 pub use device::Device;
 pub use event::{EventKind, EventRecord};
 pub use guard::{GuardRecord, Origin};
@@ -33,4 +33,4 @@ pub use value::{Range, ValueSet};
 
 /// Version of every record that crosses the border to the kernel or is pinned.
 /// Raised by any change of a `repr(C)` type in this crate.
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 3;

@@ -22,6 +22,8 @@ pub const PROMISCUOUS_KEEP_DENY: u32 = 2;
 pub const PROMISCUOUS_SIDE_EFFECTS_ALLOW: u32 = 4;
 /// [`PromiscuousRecord::flags`]: some exception goes by name.
 pub const PROMISCUOUS_NAMES_EXCEPTED: u32 = 8;
+/// [`PromiscuousRecord::flags`]: a task that raises it all the same is killed.
+pub const PROMISCUOUS_KILL: u32 = 16;
 
 /// An interface exception that matches the whole name.
 pub const EXCEPTION_NAME: u32 = 1;

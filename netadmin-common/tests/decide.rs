@@ -10,7 +10,7 @@ use netadmin_common::policy::{
 use netadmin_common::value::MAX_RANGES;
 use netadmin_common::{
     EventKind, Operation, OperationKind, PieceSet, PolicyRecord, Range, Rule, SocketOption, Value,
-    ValueSet, Verdict, Via, decide,
+    ValueSet, Verdict, Via, decide, is_breach,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -362,7 +362,21 @@ fn numbers_round_trip_and_names_are_unique() {
 fn numbers_of_event_kinds_round_trip() {
     let known = (0..=u16::MAX).filter_map(|at| EventKind::from_number(at).map(|kind| (at, kind)));
     assert!(known.clone().all(|(at, kind)| kind as u16 == at && at != 0));
-    assert_eq!(known.count(), 6);
+    assert_eq!(known.count(), 7);
+}
+
+#[test]
+fn a_rise_is_a_breach_where_it_would_have_been_refused() {
+    let deny = promiscuity(PROMISCUOUS_DENY);
+    assert!(is_breach(&deny, false, true) && is_breach(&deny, false, false));
+    assert!(!is_breach(&deny, true, true), "an excepted device");
+    assert!(!is_breach(&PolicyRecord::EMPTY, false, true), "no rule");
+    let lenient = promiscuity(PROMISCUOUS_DENY | PROMISCUOUS_SIDE_EFFECTS_ALLOW);
+    assert!(!is_breach(&lenient, false, false), "an allowed side effect");
+    assert!(is_breach(&lenient, false, true), "a flag or a membership");
+    let mut audit = deny;
+    audit.mode = MODE_AUDIT;
+    assert!(!is_breach(&audit, false, true), "nothing was refused");
 }
 
 #[test]

@@ -42,8 +42,8 @@ pub static VALUE_RULES: Array<u32> = Array::with_max_entries(1, 0);
 #[map]
 pub static EVENTS: RingBuf = RingBuf::with_byte_size(EVENTS_LEN, 0);
 
-/// Births and deaths of cgroups; apart from `EVENTS`, so that a flood of
-/// refusals hides none.
+/// What the agent has to act upon: births and deaths of cgroups, and breaches.
+/// Apart from `EVENTS`, so that a flood of refusals hides none.
 #[map]
 pub static CGROUP_EVENTS: RingBuf = RingBuf::with_byte_size(CGROUP_EVENTS_LEN, 0);
 

@@ -4,7 +4,7 @@ use core::arch::asm;
 
 use aya_ebpf::helpers::{
     bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
-    generated::{bpf_get_current_comm, bpf_ktime_get_boot_ns},
+    generated::{bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_ktime_get_boot_ns},
 };
 use aya_log_ebpf::debug;
 use netadmin_common::{
@@ -16,7 +16,8 @@ use netadmin_common::{
 
 use crate::{
     guard::{self, Guard},
-    maps::{ACCOUNT, EVENTS},
+    kernel::{Address, layout, netdev, task},
+    maps::{ACCOUNT, CGROUP_EVENTS, EVENTS},
 };
 
 /// `EPERM` (asm-generic/errno-base.h).
@@ -194,11 +195,69 @@ extern "C" fn netadmin_decide(question: *const Question) -> u32 {
     }
 }
 
+/// A device whose promiscuity rose.
+#[derive(Clone, Copy)]
+pub struct Rise {
+    pub device: Address,
+    pub increment: u32,
+}
+
+/// Tells of a rise; under `guard` it is a breach, which is counted, too, and
+/// answered with `signal`, if that is not 0.
+#[inline(always)]
+pub fn tell_rise(rise: Rise, guard: Option<&Guard>, signal: u32) {
+    if guard.is_some() {
+        count(BREACH);
+    }
+    let buffer = match guard {
+        Some(_) => &CGROUP_EVENTS,
+        None => &EVENTS,
+    };
+    let Some(mut entry) = buffer.reserve::<EventRecord>(0) else {
+        count(DROPPED);
+        return;
+    };
+    let device = rise.device;
+    let after: u32 = device.read(&layout::NET_DEVICE_PROMISCUITY).unwrap_or(0);
+    let net = device.follow(&layout::NET_DEVICE_ND_NET);
+    let ids = bpf_get_current_pid_tgid();
+    let kind = match guard {
+        Some(_) => EventKind::Breach,
+        None => EventKind::Rise,
+    };
+    entry.write(EventRecord {
+        layout: LAYOUT_VERSION,
+        kind: kind as u16,
+        // SAFETY: the helpers have no preconditions.
+        time: unsafe { bpf_ktime_get_boot_ns() },
+        // SAFETY: as above.
+        cgroup: unsafe { bpf_get_current_cgroup_id() },
+        pid: (ids >> 32) as u32,
+        tid: ids as u32,
+        uid: bpf_get_current_uid_gid() as u32,
+        policy: guard.map_or(0, |guard| guard.index),
+        rule: guard.map_or(0, |_| Rule::Promiscuous as u16),
+        ifindex: device.read(&layout::NET_DEVICE_IFINDEX).unwrap_or(0),
+        promiscuity_before: after.wrapping_sub(rise.increment),
+        promiscuity_after: after,
+        kernel_thread: u32::from(task::is_kernel_thread()),
+        netns: net
+            .and_then(|net| net.read(&layout::NET_NS_INUM))
+            .unwrap_or(0),
+        signal,
+        comm: aya_ebpf::helpers::bpf_get_current_comm().unwrap_or_default(),
+        ifname: netdev::name(device).unwrap_or_default().bytes(),
+        ..EventRecord::default()
+    });
+    entry.submit(0);
+    count(SUBMITTED);
+}
+
 /// Hands an event to the agent, or counts it as dropped.
 #[inline(always)]
 fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
     let Some(mut entry) = EVENTS.reserve::<EventRecord>(0) else {
-        count_dropped();
+        count(DROPPED);
         return;
     };
     let event = entry.as_mut_ptr();
@@ -231,6 +290,8 @@ fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
         (*event).promiscuity_before = 0;
         (*event).promiscuity_after = 0;
         (*event).kernel_thread = 0;
+        (*event).netns = 0;
+        (*event).signal = 0;
         (*event).reserved = 0;
         bpf_get_current_comm((&raw mut (*event).comm).cast(), TASK_COMM_LEN as u32);
         (&raw mut (*event).ifname)
@@ -238,25 +299,31 @@ fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
             .write(question.name.words());
     }
     entry.submit(0);
-    count_submitted();
+    count(SUBMITTED);
 }
 
-fn count_submitted() {
-    if let Some(account) = ACCOUNT.get_ptr_mut(0) {
-        // SAFETY: a live entry of the map.
-        unsafe {
-            add_one(&raw mut (*account).seen);
-            add_one(&raw mut (*account).submitted);
-        }
-    }
-}
+const SUBMITTED: u32 = 0;
+const DROPPED: u32 = 1;
+const BREACH: u32 = 2;
 
-fn count_dropped() {
-    if let Some(account) = ACCOUNT.get_ptr_mut(0) {
-        // SAFETY: a live entry of the map.
-        unsafe {
-            add_one(&raw mut (*account).seen);
-            add_one(&raw mut (*account).dropped);
+/// Counts an event that was handed on or dropped, or a breach.
+#[inline(always)]
+fn count(what: u32) {
+    let Some(account) = ACCOUNT.get_ptr_mut(0) else {
+        return;
+    };
+    // SAFETY: a live entry of the map.
+    unsafe {
+        match what {
+            BREACH => add_one(&raw mut (*account).breaches),
+            SUBMITTED => {
+                add_one(&raw mut (*account).seen);
+                add_one(&raw mut (*account).submitted);
+            }
+            _ => {
+                add_one(&raw mut (*account).seen);
+                add_one(&raw mut (*account).dropped);
+            }
         }
     }
 }

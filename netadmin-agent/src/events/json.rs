@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use netadmin_common::event::{VALUE_KNOWN, VALUE_NONE};
 use netadmin_common::{EventKind, EventRecord, OperationKind, Rule, Via};
 use nix::errno::Errno;
+use nix::sys::signal::Signal;
 use serde::Serialize;
 
 use super::clock::Clock;
@@ -27,6 +28,8 @@ pub struct Context<'a> {
     pub policies: &'a PolicySet,
     /// The path of the task's cgroup, if it is known.
     pub cgroup: Option<&'a str>,
+    /// Whether the agent has taken back the flag that made a breach.
+    pub cleared: bool,
 }
 
 /// An event, ready to be written.
@@ -49,6 +52,8 @@ pub struct Event<'a> {
     errno: Option<Name>,
     #[serde(flatten)]
     rise: Option<Rise>,
+    #[serde(flatten)]
+    breach: Option<Breach>,
 }
 
 type Name = Cow<'static, str>;
@@ -73,6 +78,13 @@ struct Interface {
 struct Rise {
     promiscuity: Promiscuity,
     kernel_thread: bool,
+    netns: u32,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Breach {
+    signal: Option<Name>,
+    cleared: bool,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -106,9 +118,14 @@ impl<'a> Event<'a> {
                 .then_some(record.value_state == VALUE_KNOWN),
             errno: None,
             rise: None,
+            breach: None,
         };
         Some(match kind {
             EventKind::Rise => told.with_rise(record),
+            EventKind::Breach => told
+                .with_verdict(record, context.policies)
+                .with_rise(record)
+                .with_breach(record, context.cleared),
             _ => told.with_verdict(record, context.policies),
         })
     }
@@ -127,6 +144,15 @@ impl<'a> Event<'a> {
                 after: record.promiscuity_after,
             },
             kernel_thread: record.kernel_thread != 0,
+            netns: record.netns,
+        });
+        self
+    }
+
+    fn with_breach(mut self, record: &EventRecord, cleared: bool) -> Self {
+        self.breach = Some(Breach {
+            signal: signal(record.signal),
+            cleared,
         });
         self
     }
@@ -175,6 +201,7 @@ fn word(kind: EventKind) -> Option<&'static str> {
         EventKind::WouldRefuse => Some("would_refuse"),
         EventKind::Allowed => Some("allowed"),
         EventKind::Rise => Some("rise"),
+        EventKind::Breach => Some("breach"),
         EventKind::CgroupMade | EventKind::CgroupGone => None,
     }
 }
@@ -199,6 +226,19 @@ fn errno(number: u32) -> Option<Name> {
         Errno::UnknownErrno => Some(Cow::Owned(format!("unknown({number})"))),
         errno => Some(Cow::Owned(format!("{errno:?}"))),
     }
+}
+
+fn signal(number: u32) -> Option<Name> {
+    if number == 0 {
+        return None;
+    }
+    let known = i32::try_from(number)
+        .ok()
+        .and_then(|number| Signal::try_from(number).ok());
+    Some(known.map_or_else(
+        || Cow::Owned(format!("unknown({number})")),
+        |signal| Cow::Borrowed(signal.as_str()),
+    ))
 }
 
 /// Zero-terminated bytes, which tasks and interfaces choose as they like.

@@ -57,6 +57,7 @@ fn line_of(kind: EventKind, record: &EventRecord) -> String {
         clock: &Clock::between(1_795_471_200_000_000_000, 0),
         policies: &policies,
         cgroup: Some("/a/b"),
+        cleared: true,
     };
     let event = Event::new(kind, record, &context).expect("a kind that is told");
     event.to_line()
@@ -176,6 +177,29 @@ fn a_device_that_is_yet_to_be_made_has_no_index() {
 }
 
 #[test]
+fn a_breach_is_blamed_and_says_what_was_done() {
+    let record = EventRecord {
+        operation: 0,
+        via: 0,
+        errno: 0,
+        promiscuity_after: 1,
+        netns: 4_026_532_291,
+        signal: 9,
+        ..refusal()
+    };
+    let event = told(EventKind::Breach, &record);
+    assert_eq!(event["event"], "breach");
+    assert_eq!(
+        (&event["policy"], &event["line"]),
+        (&json!("cnf"), &json!(6))
+    );
+    assert_eq!(event["promiscuity"], json!({"before": 0, "after": 1}));
+    assert_eq!(event["netns"], 4_026_532_291_u32);
+    assert_eq!(event["signal"], "SIGKILL");
+    assert_eq!(event["cleared"], true);
+}
+
+#[test]
 fn cgroups_made_and_gone_are_for_the_agent_alone() {
     let policies = policies();
     let context = Context {
@@ -184,6 +208,7 @@ fn cgroups_made_and_gone_are_for_the_agent_alone() {
         clock: &Clock::between(0, 0),
         policies: &policies,
         cgroup: None,
+        cleared: false,
     };
     for kind in [EventKind::CgroupMade, EventKind::CgroupGone] {
         assert!(Event::new(kind, &refusal(), &context).is_none());
@@ -223,7 +248,7 @@ proptest! {
         longs in any::<(u64, u64, i64)>(),
         value_state in 0u32..5,
         names in any::<[[u8; 16]; 2]>(),
-        kind in 1u16..=4,
+        kind in prop_oneof![1u16..=4, Just(EventKind::Breach as u16)],
     ) {
         let record = EventRecord {
             kind,
@@ -243,6 +268,8 @@ proptest! {
             promiscuity_before: words[6],
             promiscuity_after: words[7],
             kernel_thread: words[0],
+            netns: words[1],
+            signal: words[2] % 70,
             comm: names[0],
             ifname: names[1],
             ..EventRecord::default()

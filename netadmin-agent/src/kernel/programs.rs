@@ -83,6 +83,10 @@ const CGROUPS: &[(&str, Attachment)] = &[
 
 /// What judges before what answers: see `netadmin-ebpf/src/hooks/ioctl.rs`.
 const ENFORCERS: &[(&str, Attachment)] = &[
+    (
+        "promiscuity_breach",
+        Attachment::Fexit("__dev_set_promiscuity"),
+    ),
     ("file_ioctl", Attachment::Lsm("file_ioctl")),
     ("file_ioctl_compat", Attachment::Lsm("file_ioctl_compat")),
     ("dev_ioctl", Attachment::Fentry("dev_ioctl")),

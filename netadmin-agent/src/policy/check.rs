@@ -12,7 +12,7 @@ use super::checked::{Checked, Policy, Promiscuous};
 use super::fault::{Fault, Faults, MAX_GLOBS, MAX_POLICIES, Problem};
 use super::glob::PathGlob;
 use super::interface::InterfacePattern;
-use super::parsed::{self, Access, Interface, Mode};
+use super::parsed::{self, Access, Interface, Mode, OnBreach};
 
 /// Checks a file. `None` if it has any error, also one of an earlier stage.
 pub fn check(file: parsed::File, faults: &mut Faults) -> Option<Checked> {
@@ -141,6 +141,7 @@ fn check_promiscuous(promiscuous: parsed::Promiscuous, faults: &mut Faults) -> O
         default,
         keep: promiscuous.keep,
         side_effects: promiscuous.side_effects,
+        on_breach: promiscuous.on_breach,
         allow_span,
         allow: allow.unwrap_or_default(),
     };
@@ -157,10 +158,14 @@ fn refuse_what_means_nothing(promiscuous: &Promiscuous, faults: &mut Faults) {
         let access = access.as_ref()?;
         (*access.get_ref() == Access::Deny).then(|| access.span())
     };
+    let kills = |on_breach: &Spanned<OnBreach>| {
+        (*on_breach.get_ref() == OnBreach::Kill).then(|| on_breach.span())
+    };
     let idle = [
         ("allow", promiscuous.allow_span.clone()),
         ("keep", denied(&promiscuous.keep)),
         ("side_effects", denied(&promiscuous.side_effects)),
+        ("on_breach", promiscuous.on_breach.as_ref().and_then(kills)),
     ];
     for (key, span) in idle {
         let Some(span) = span else { continue };

@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::glob::PathGlob;
 use super::interface::InterfacePattern;
 use super::operation_pattern::OperationPattern;
-use super::parsed::{Access, Mode};
+use super::parsed::{Access, Mode, OnBreach};
 use super::value_set::Values;
 
 /// The policies of a file without errors, in its order.
@@ -41,6 +41,8 @@ pub struct Promiscuous {
     pub keep: Option<Spanned<Access>>,
     /// `side_effects`.
     pub side_effects: Option<Spanned<Access>>,
+    /// `on_breach`.
+    pub on_breach: Option<Spanned<OnBreach>>,
     /// The place of `allow`.
     pub allow_span: Option<Range<usize>>,
     /// `allow`, at most as many as a record holds.

@@ -2,8 +2,8 @@
 
 use netadmin_common::policy::{
     MODE_AUDIT, MODE_ENFORCE, OPTION_DENY, OPTION_FREE, OPTION_KERNEL_LINE, OPTION_VALUES,
-    OptionRecord, PROMISCUOUS_DENY, PROMISCUOUS_KEEP_DENY, PROMISCUOUS_NAMES_EXCEPTED,
-    PROMISCUOUS_SIDE_EFFECTS_ALLOW, PromiscuousRecord,
+    OptionRecord, PROMISCUOUS_DENY, PROMISCUOUS_KEEP_DENY, PROMISCUOUS_KILL,
+    PROMISCUOUS_NAMES_EXCEPTED, PROMISCUOUS_SIDE_EFFECTS_ALLOW, PromiscuousRecord,
 };
 use netadmin_common::{PolicyRecord, Rule, SocketOption, ValueSet};
 use toml::Spanned;
@@ -12,7 +12,7 @@ use super::checked::{Checked, OptionAnswer, Policy, Promiscuous};
 use super::compiled::{CompiledPolicy, PolicySet};
 use super::interface::InterfacePattern;
 use super::net_admin::NetAdminRules;
-use super::parsed::{Access, Mode};
+use super::parsed::{Access, Mode, OnBreach};
 use super::source::Source;
 use super::value_set::{Values, domain};
 
@@ -72,6 +72,10 @@ fn compile_promiscuous(promiscuous: &Promiscuous) -> PromiscuousRecord {
     }
     if says(&promiscuous.side_effects, Access::Allow) {
         record.flags |= PROMISCUOUS_SIDE_EFFECTS_ALLOW;
+    }
+    let on_breach = promiscuous.on_breach.as_ref().map(Spanned::get_ref);
+    if on_breach == Some(&OnBreach::Kill) {
+        record.flags |= PROMISCUOUS_KILL;
     }
     if promiscuous.allow.iter().any(InterfacePattern::is_by_name) {
         record.flags |= PROMISCUOUS_NAMES_EXCEPTED;

@@ -1,4 +1,4 @@
-use netadmin_common::policy::{EXCEPTION_KIND, EXCEPTION_NAME, EXCEPTION_PREFIX};
+use netadmin_common::policy::{EXCEPTION_KIND, EXCEPTION_NAME, EXCEPTION_PREFIX, PROMISCUOUS_KILL};
 use netadmin_common::value::MAX_RANGES;
 
 use super::*;
@@ -94,6 +94,9 @@ fn promiscuous_words_become_bits() {
         flags("default = 'deny'\nkeep = 'deny'\nside_effects = 'allow'"),
         PROMISCUOUS_DENY | PROMISCUOUS_KEEP_DENY | PROMISCUOUS_SIDE_EFFECTS_ALLOW
     );
+    let on_breach = |word| flags(&format!("default = 'deny'\non_breach = '{word}'"));
+    assert_eq!(on_breach("report"), PROMISCUOUS_DENY);
+    assert_eq!(on_breach("kill"), PROMISCUOUS_DENY | PROMISCUOUS_KILL);
     assert_eq!(
         flags("default = 'deny'\nallow = [{ kind = 'tun' }]"),
         PROMISCUOUS_DENY

@@ -7,7 +7,8 @@ use toml::de::{DeTable, DeValue};
 use super::fault::{Fault, Faults, Problem};
 use super::nearest::nearest;
 use super::parsed::{
-    Access, Answer, Entry, File, Interface, Mode, Names, NetAdmin, OptionRule, Policy, Promiscuous,
+    Access, Answer, Entry, File, Interface, Mode, Names, NetAdmin, OnBreach, OptionRule, Policy,
+    Promiscuous,
 };
 use super::table::{self, Table, Value};
 
@@ -15,6 +16,7 @@ use super::table::{self, Table, Value};
 pub const VERSION: &str = "1";
 
 const ACCESS: [(&str, Access); 2] = [("allow", Access::Allow), ("deny", Access::Deny)];
+const ON_BREACH: [(&str, OnBreach); 2] = [("report", OnBreach::Report), ("kill", OnBreach::Kill)];
 const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("audit", Mode::Audit)];
 
 /// Reads a file. `None` if it is not TOML at all.
@@ -123,7 +125,10 @@ fn cgroups(value: Value<'_, '_>, faults: &mut Faults) -> Option<Names> {
 
 fn promiscuous(value: Value<'_, '_>, faults: &mut Faults) -> Option<Promiscuous> {
     let table = Table::open("`[policy.promiscuous]`", "promiscuous", value, faults)?;
-    table.only(&["default", "keep", "side_effects", "allow"], faults);
+    table.only(
+        &["default", "keep", "side_effects", "on_breach", "allow"],
+        faults,
+    );
     table.require("default", faults);
     let allow = table.get("allow").and_then(|value| {
         let expected = "an array of interfaces";
@@ -133,6 +138,10 @@ fn promiscuous(value: Value<'_, '_>, faults: &mut Faults) -> Option<Promiscuous>
         default: access(&table, "default", faults),
         keep: access(&table, "keep", faults),
         side_effects: access(&table, "side_effects", faults),
+        on_breach: table.get("on_breach").and_then(|value| {
+            let expected = "\"report\" or \"kill\"";
+            table::word("on_breach", expected, &ON_BREACH, value, faults)
+        }),
         allow,
     })
 }

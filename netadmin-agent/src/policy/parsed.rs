@@ -51,6 +51,15 @@ pub enum Access {
     Deny,
 }
 
+/// What becomes of a task that raised promiscuity all the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnBreach {
+    /// `"report"`.
+    Report,
+    /// `"kill"`.
+    Kill,
+}
+
 /// `[policy.promiscuous]`.
 #[derive(Debug)]
 pub struct Promiscuous {
@@ -60,6 +69,8 @@ pub struct Promiscuous {
     pub keep: Option<Spanned<Access>>,
     /// `side_effects`.
     pub side_effects: Option<Spanned<Access>>,
+    /// `on_breach`.
+    pub on_breach: Option<Spanned<OnBreach>>,
     /// `allow`.
     pub allow: Option<Spanned<Vec<Spanned<Interface>>>>,
 }

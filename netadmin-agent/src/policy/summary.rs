@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use netadmin_common::policy::{
     EXCEPTION_KIND, EXCEPTION_PREFIX, MODE_AUDIT, OPTION_DENY, OPTION_FREE, OPTION_KERNEL_LINE,
-    OPTION_VALUES, OptionRecord, PROMISCUOUS_KEEP_DENY, PROMISCUOUS_SIDE_EFFECTS_ALLOW,
-    PromiscuousRecord,
+    OPTION_VALUES, OptionRecord, PROMISCUOUS_KEEP_DENY, PROMISCUOUS_KILL,
+    PROMISCUOUS_SIDE_EFFECTS_ALLOW, PromiscuousRecord,
 };
 use netadmin_common::{Exception, SocketOption};
 
@@ -103,6 +103,9 @@ fn promiscuous(record: &PromiscuousRecord) -> String {
         "; side effects: {}",
         word(PROMISCUOUS_SIDE_EFFECTS_ALLOW).1
     ));
+    if record.flags & PROMISCUOUS_KILL != 0 {
+        text.push_str("; on breach: kill");
+    }
     text
 }
 

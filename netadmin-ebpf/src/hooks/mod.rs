@@ -9,6 +9,6 @@ pub mod ioctl;
 pub mod links;
 pub mod setsockopt;
 pub mod sysfs;
+pub mod tripwire;
 pub mod tun;
 pub mod value;
-pub mod witness;

@@ -8,6 +8,7 @@ mod names;
 mod rtnetlink;
 mod side_effects;
 mod state;
+mod tripwire;
 
 use libtest_mimic::Trial;
 
@@ -25,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
     side_effects::add(&mut trials);
     state::add(&mut trials);
     exceptions::add(&mut trials);
+    tripwire::add(&mut trials);
     trials.finish()
 }
 

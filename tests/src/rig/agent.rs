@@ -184,8 +184,14 @@ impl Agent {
     pub fn events_since(&self, mark: Mark) -> Result<Vec<Event>> {
         self.settle()?;
         let mut events = self.events.since(mark)?;
-        events.retain(|event| !event.is_from(Cgroup::SENTINEL));
+        // What kernel threads raise has no known cause, and is no refusal.
+        events.retain(|event| !event.is_from(Cgroup::SENTINEL) && event.event != "rise");
         Ok(events)
+    }
+
+    /// All events that are written so far.
+    pub fn events_written(&self) -> Result<Vec<Event>> {
+        self.events.since(Mark::START)
     }
 
     /// What the agent has said on standard error.
@@ -203,10 +209,33 @@ impl Agent {
         self.run.wait()
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Asks it to stop, and waits until it has. The tripwire must have been
+    /// silent all the time.
     pub fn stop(mut self) -> Result<i32> {
         self.signal(Signal::SIGTERM)?;
+        let status = self.wait()?;
+        self.saw_no_breach(Mark::START)?;
+        Ok(status)
+    }
+
+    /// Asks it to stop, and waits until it has, whatever the tripwire said.
+    pub fn stop_after_breaches(mut self) -> Result<i32> {
+        self.signal(Signal::SIGTERM)?;
         self.wait()
+    }
+
+    /// The place in the events that are written so far.
+    pub(super) fn written(&self) -> Mark {
+        self.events.mark()
+    }
+
+    /// Fails if the tripwire has seen anything since `mark`, as far as it is
+    /// written: something was raised that should have been refused.
+    pub(super) fn saw_no_breach(&self, mark: Mark) -> Result<()> {
+        let mut events = self.events.since(mark)?;
+        events.retain(|event| event.event == "breach");
+        ensure!(events.is_empty(), "the tripwire saw {events:#?}");
+        Ok(())
     }
 
     /// Makes one more event and waits for it: all earlier ones are then there.

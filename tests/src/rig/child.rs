@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, pipe2};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -59,9 +59,25 @@ pub struct Child {
     release: Option<OwnedFd>,
 }
 
+impl Child {
+    /// Waits for its end, which something else must bring about; the signal
+    /// that ended it, if one did.
+    pub fn wait(mut self) -> Result<Option<i32>> {
+        let status = waitpid(Pid::from_raw(self.pid), None).context("wait for a child")?;
+        self.pid = 0;
+        Ok(match status {
+            WaitStatus::Signaled(_, signal, _) => Some(signal as i32),
+            _ => None,
+        })
+    }
+}
+
 impl Drop for Child {
     fn drop(&mut self) {
         drop(self.release.take());
+        if self.pid == 0 {
+            return;
+        }
         // Nothing can be done about a child that is gone already.
         let _ = waitpid(Pid::from_raw(self.pid), None);
     }

@@ -13,7 +13,7 @@ pub struct Event {
     pub time: String,
     /// The machine.
     pub node_name: String,
-    /// `refused`, `would_refuse`, `allowed` or `rise`.
+    /// `refused`, `would_refuse`, `allowed`, `breach` or `rise`.
     pub event: String,
     /// Who.
     pub process: Process,
@@ -39,6 +39,12 @@ pub struct Event {
     pub promiscuity: Option<Promiscuity>,
     /// Of a rise: whether a kernel thread did it.
     pub kernel_thread: Option<bool>,
+    /// Of a breach: the signal that the process got.
+    #[serde(default)]
+    pub signal: Option<String>,
+    /// Of a breach: whether the agent has cleared the flag.
+    #[serde(default)]
+    pub cleared: Option<bool>,
 }
 
 /// Who did it.

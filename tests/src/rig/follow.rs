@@ -12,6 +12,11 @@ use super::Event;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark(u64);
 
+impl Mark {
+    /// Before the first event.
+    pub const START: Self = Self(0);
+}
+
 /// A file of events that grows.
 #[derive(Debug)]
 pub struct EventFile {

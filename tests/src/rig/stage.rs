@@ -192,7 +192,12 @@ fn under(policy: &str, body: impl FnOnce(&Stage<'_>) -> Result<()>) -> Result<Co
         agent: shared.agent.as_ref().map(|(_, agent)| agent),
         witness: shared.witness.as_ref(),
     };
-    body(&stage).map(|()| Completion::Completed)
+    let written = stage.agent.map(Agent::written);
+    body(&stage)?;
+    if let (Some(agent), Some(mark)) = (stage.agent, written) {
+        agent.saw_no_breach(mark)?;
+    }
+    Ok(Completion::Completed)
 }
 
 /// The same, if the tests run with the agent.
