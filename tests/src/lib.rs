@@ -2,6 +2,7 @@
 //! out, and the tests of each promise.
 
 pub mod demo;
+pub mod node;
 pub mod promise1_promiscuity;
 pub mod promise2_arguments;
 pub mod promise4_nothing_else_changes;

@@ -79,6 +79,32 @@ impl Suite {
         write_whole(&self.stamp(), "")
     }
 
+    /// A file made from packages: as it is while the suite has not moved on, else
+    /// made anew by `build`, which is given a draft's path; as it is, too, if
+    /// that fails.
+    pub fn cached(
+        &self,
+        path: &Path,
+        what: &str,
+        build: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<PathBuf> {
+        if self.is_newer_than_index(path) {
+            return Ok(path.to_owned());
+        }
+        let made = self.update_if_old().and_then(|()| {
+            let draft = path.with_extension("draft");
+            build(&draft)?;
+            fs::rename(&draft, path).with_context(|| format!("move into place {}", path.display()))
+        });
+        match made {
+            Err(error) if path.exists() => {
+                progress::note(&format!("warning: {error:#}; using {what} from the cache"));
+            }
+            other => other.with_context(|| format!("get {what}"))?,
+        }
+        Ok(path.to_owned())
+    }
+
     /// A package's fields, as of the version that this suite would install.
     pub fn show(&self, package: &str) -> Result<String> {
         command::output(

@@ -47,6 +47,7 @@ pub fn run(options: &Options) -> Result<u8> {
         cache: &cache,
         kernel: &kernel,
         programs: &programs,
+        node: None,
         job: Job {
             command: command.map(str::to_owned).to_vec(),
             environment: terminal::guest_environment(),

@@ -9,14 +9,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::build::Programs;
 use crate::cpio::Archive;
 use crate::kernels::Kernel;
 use crate::paths::{Cache, write_whole};
+use crate::vm::Guest;
 use crate::{modules, progress, tools};
 
 /// The name of the guest's PID 1 among the programs.
 const INIT: &str = "netadmin-init";
+
+/// What init copies onto a node's disk.
+const NODE: &str = "/node";
+
+/// The disk, as the node's kernel names it.
+const DISK: &str = "/dev/nvme0n1";
 
 /// What the guest shall do.
 #[derive(Clone, Debug)]
@@ -30,21 +36,17 @@ pub struct Job {
 }
 
 /// Writes the file system of one boot to `path`.
-pub fn write(
-    cache: &Cache,
-    kernel: &Kernel,
-    programs: &Programs,
-    job: &Job,
-    path: &Path,
-) -> Result<()> {
-    let mut parts = vec![tools::archive(cache)?];
-    parts.extend(module_archive(cache, kernel)?);
+pub fn write(guest: &Guest<'_>, path: &Path) -> Result<()> {
+    // A node has its tools on its disk.
+    let tools = guest.node.is_none().then(|| tools::archive(guest.cache));
+    let mut parts: Vec<_> = tools.transpose()?.into_iter().collect();
+    parts.extend(module_archive(guest.cache, guest.kernel)?);
     let mut file = File::create(path).with_context(|| format!("create {}", path.display()))?;
     for part in parts {
         let mut archive = File::open(&part).with_context(|| format!("open {}", part.display()))?;
         io::copy(&mut archive, &mut file).with_context(|| format!("copy {}", part.display()))?;
     }
-    file.write_all(&payload(programs, job)?)
+    file.write_all(&payload(guest)?)
         .with_context(|| format!("write {}", path.display()))
 }
 
@@ -70,34 +72,47 @@ fn is_newer(archive: &Path, source: &Path) -> bool {
     time(archive).is_some() && time(archive) >= time(source)
 }
 
-fn payload(programs: &Programs, job: &Job) -> Result<Vec<u8>> {
+fn payload(guest: &Guest<'_>) -> Result<Vec<u8>> {
     let mut archive = Archive::default();
-    for program in programs {
+    let own = if guest.node.is_some() { NODE } else { "" };
+    for program in guest.programs {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
         let content = fs::read(program).with_context(|| format!("read {}", program.display()))?;
-        let place = if name == INIT {
-            "/init".to_owned()
-        } else {
-            format!("/bin/{name}")
-        };
-        archive.program(&place, &content)?;
+        if name == INIT {
+            archive.program("/init", &content)?;
+        }
+        // On a disk /bin is a link.
+        let bin = if own.is_empty() { "/bin" } else { "/usr/bin" };
+        archive.program(&format!("{own}{bin}/{name}"), &content)?;
     }
-    if !programs.iter().any(|program| program.ends_with(INIT)) {
+    if !guest.programs.iter().any(|program| program.ends_with(INIT)) {
         bail!("{INIT} is not built: run `cargo xtask build`");
     }
+    if let Some(node) = guest.node {
+        archive.file("/etc/netadmin/disk", DISK.as_bytes())?;
+        for (path, content) in &node.files {
+            archive.file(&format!("{NODE}{path}"), content)?;
+        }
+    }
+    add_job(&mut archive, own, &guest.job)?;
+    archive.finish()
+}
+
+fn add_job(archive: &mut Archive, root: &str, job: &Job) -> Result<()> {
+    let directory = format!("{root}/etc/netadmin");
     archive.file(
-        "/etc/netadmin/command",
+        &format!("{directory}/command"),
         &terminated(job.command.iter().cloned()),
     )?;
     let settings = job
         .environment
         .iter()
         .map(|(name, value)| format!("{name}={value}"));
-    archive.file("/etc/netadmin/environment", &terminated(settings))?;
+    archive.file(&format!("{directory}/environment"), &terminated(settings))?;
     if job.interactive {
-        archive.file("/etc/netadmin/interactive", b"")?;
+        archive.file(&format!("{directory}/interactive"), b"")?;
     }
-    archive.finish()
+    Ok(())
 }
 
 fn terminated(words: impl Iterator<Item = String>) -> Vec<u8> {

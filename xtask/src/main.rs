@@ -12,6 +12,7 @@ mod kernels;
 mod marks;
 mod modules;
 mod need;
+mod node;
 mod oci;
 mod paths;
 mod progress;

@@ -35,6 +35,7 @@ const LOADED: &[(&str, &str)] = &[
     ("openvswitch", ""),
     ("vrf", ""),
     ("ifb", "numifbs=0"),
+    ("overlay", ""),
 ];
 
 /// There for the kernel's own requests, which modprobe serves.
@@ -65,7 +66,6 @@ const AVAILABLE: &[&str] = &[
     "nf_tables",
     "nlmon",
     "ovpn",
-    "overlay",
     "raw_diag",
     "sch_ingress",
     "sch_netem",

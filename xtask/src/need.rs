@@ -38,6 +38,11 @@ pub const NEEDS: &[Need] = &[
         source: Source::Packages(&["qemu-system-x86"]),
     },
     Need {
+        what: "mke2fs, to make a node's disk",
+        present: || Path::new(MKE2FS).exists(),
+        source: Source::Packages(&["e2fsprogs"]),
+    },
+    Need {
         what: "decompressors for kernels and their modules",
         present: || ["xz", "zstd", "lz4", "gzip"].into_iter().all(program),
         source: Source::Packages(&["xz-utils", "zstd", "lz4", "gzip"]),
@@ -71,6 +76,9 @@ pub const NEEDS: &[Need] = &[
         source: Source::BpfLinker,
     },
 ];
+
+/// Debian's; its directory is not in everybody's `PATH`.
+pub const MKE2FS: &str = "/usr/sbin/mke2fs";
 
 /// Where Debian's LLVM 22 lies.
 pub const LLVM: &str = "/usr/lib/llvm-22";

@@ -6,8 +6,11 @@ mod matrix;
 use anyhow::Result;
 
 use crate::kernels::{self, Kernel};
+use crate::node::Node;
 use crate::paths::Cache;
 use crate::tally::Tally;
+use matrix::Matrix;
+
 use crate::{build, progress, setup};
 
 /// What `cargo xtask test` was asked for.
@@ -57,9 +60,24 @@ fn run_parts(options: &Options, tally: &mut Tally) -> Result<()> {
     if !options.no_vm {
         let programs = build::programs(&object)?;
         let cache = Cache::locate()?;
-        *tally += matrix::run(&cache, &chosen(options, &cache)?, &programs, filter)?;
+        let kernels = chosen(options, &cache)?;
+        let node = node(&cache, &kernels, filter)?;
+        let matrix = Matrix {
+            cache: &cache,
+            programs: &programs,
+            filter,
+        };
+        *tally += matrix.run(&kernels, node.as_ref())?;
     }
     Ok(())
+}
+
+/// The node, on one kernel only, unless that or its tests were not asked for.
+fn node(cache: &Cache, kernels: &[Kernel], filter: Option<&str>) -> Result<Option<(Kernel, Node)>> {
+    let usual = kernels.iter().find(|kernel| kernel.label == kernels::USUAL);
+    let usual = usual.filter(|_| matrix::runs_on_a_node(filter));
+    let with_node = |kernel: &Kernel| Ok((kernel.clone(), Node::prepare(cache)?));
+    usual.map(with_node).transpose()
 }
 
 fn chosen(options: &Options, cache: &Cache) -> Result<Vec<Kernel>> {

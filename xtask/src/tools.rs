@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use crate::apt::Suite;
 use crate::cpio::Archive;
-use crate::paths::{Cache, write_whole};
+use crate::paths::Cache;
 use crate::{command, progress};
 
 /// One suite for every machine, so that tests see the same tools everywhere.
@@ -47,17 +47,7 @@ pub fn archive(cache: &Cache) -> Result<PathBuf> {
     let path = cache
         .directory("guest")?
         .join(format!("tools-{}.cpio", choice()));
-    if suite.is_newer_than_index(&path) {
-        return Ok(path);
-    }
-    match build(&suite, &path) {
-        Ok(()) => Ok(path),
-        Err(error) if path.exists() => {
-            progress::note(&format!("warning: {error:#}; using the cached tools"));
-            Ok(path)
-        }
-        Err(error) => Err(error.context("get the guest's tools")),
-    }
+    suite.cached(&path, "the guest's tools", |draft| build(&suite, draft))
 }
 
 /// A name that changes when the choice of tools does, or the way they are packed.
@@ -69,7 +59,6 @@ fn choice() -> String {
 }
 
 fn build(suite: &Suite, path: &Path) -> Result<()> {
-    suite.update_if_old()?;
     progress::step("downloading the guest's tools");
     let wanted: Vec<_> = TOOLS
         .iter()
@@ -81,10 +70,11 @@ fn build(suite: &Suite, path: &Path) -> Result<()> {
     packages.retain(|name| wanted.contains(&name.as_str()) || is_library(name));
     let root = tempfile::tempdir().context("make a directory")?;
     suite.unpack(&packages, root.path())?;
-    write_whole(path, pack(root.path())?)
+    fs::write(path, pack(root.path())?).with_context(|| format!("write {}", path.display()))
 }
 
-fn is_library(package: &str) -> bool {
+/// Whether a package holds libraries, by its name.
+pub fn is_library(package: &str) -> bool {
     package.starts_with("lib") || package.starts_with("zlib")
 }
 

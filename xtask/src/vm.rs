@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::build::{self, Programs};
 use crate::initramfs::{self, Job};
 use crate::kernels::{self, Kernel};
+use crate::node::Node;
 use crate::paths::Cache;
 use crate::{progress, terminal};
 use machine::{Machine, Run};
@@ -49,6 +50,9 @@ pub struct Options {
     /// Let the guest's processors run at the same time (may crash the guest before qemu 8.1)
     #[arg(long)]
     parallel: bool,
+    /// Boot a node instead: Debian with systemd and containerd, on a disk
+    #[arg(long)]
+    node: bool,
     /// Another program to put into the guest's /bin
     #[arg(long, value_name = "FILE")]
     program: Vec<PathBuf>,
@@ -80,6 +84,8 @@ pub struct Guest<'a> {
     pub kernel: &'a Kernel,
     /// Our own programs.
     pub programs: &'a Programs,
+    /// Its disk, if it is a node.
+    pub node: Option<&'a Node>,
     /// What to run.
     pub job: Job,
     /// More words for the kernel's command line.
@@ -104,7 +110,7 @@ pub fn run(options: &Options) -> Result<u8> {
         bail!("a shell needs a terminal: give a command after `--`");
     }
     let command = if interactive {
-        vec!["/bin/bash".to_owned()]
+        vec![if options.node { "/bin/sh" } else { "/bin/bash" }.to_owned()]
     } else {
         options.command.clone()
     };
@@ -113,11 +119,13 @@ pub fn run(options: &Options) -> Result<u8> {
         environment: terminal::guest_environment(),
         interactive,
     };
+    let node = options.node.then(|| Node::prepare(&cache)).transpose()?;
     let timeout = (!interactive).then(|| Duration::from_secs(options.timeout));
     let guest = Guest {
         cache: &cache,
         kernel: &kernel,
         programs: &programs,
+        node: node.as_ref(),
         job,
         append: &options.append,
         parallel: options.parallel,
@@ -162,17 +170,12 @@ impl Guest<'_> {
             .with_context(|| format!("create {}", directory.display()))?;
         drop_old_files(&directory);
         let initramfs = tempfile::NamedTempFile::new_in(&directory).context("make a file")?;
-        initramfs::write(
-            self.cache,
-            self.kernel,
-            self.programs,
-            &self.job,
-            initramfs.path(),
-        )?;
+        initramfs::write(self, initramfs.path())?;
         let name = format!("{}-{}.console", self.kernel.label, std::process::id());
         let machine = Machine {
             kernel: self.kernel,
             initramfs: initramfs.path(),
+            disk: self.node.map(|node| node.disk.as_path()),
             console: directory.join(name),
             append: self.append,
             interactive: self.job.interactive,

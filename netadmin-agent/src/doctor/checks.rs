@@ -20,8 +20,11 @@ pub fn all(root: &Root) -> Vec<Finding> {
 
 /// The capabilities that loading and attaching take (linux/capability.h), and
 /// the one that stands for all of them.
-const NEEDED: [(u32, &str); 3] = [(12, "CAP_NET_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
+const FOR_PROGRAMS: [(u32, &str); 3] =
+    [(12, "CAP_NET_ADMIN"), (38, "CAP_PERFMON"), (39, "CAP_BPF")];
 const CAP_SYS_ADMIN: u32 = 21;
+/// What finding a cgroup by its id takes; nothing stands for it.
+const FOR_CGROUPS: (u32, &str) = (2, "CAP_DAC_READ_SEARCH");
 /// The user namespace that the machine began with maps every id to itself.
 const INITIAL_UID_MAP: [&str; 3] = ["0", "0", "4294967295"];
 
@@ -34,13 +37,15 @@ fn privileges(root: &Root) -> Finding {
     }
     let effective = effective_capabilities(root);
     let has = |capability: u32| effective >> capability & 1 == 1;
-    let missing: Vec<&str> = NEEDED
-        .into_iter()
-        .filter(|&(capability, _)| !has(capability) && !has(CAP_SYS_ADMIN))
-        .map(|(_, name)| name)
+    let programs = FOR_PROGRAMS.iter().filter(|_| !has(CAP_SYS_ADMIN));
+    let missing: Vec<&str> = programs
+        .chain([&FOR_CGROUPS])
+        .filter(|(capability, _)| !has(*capability))
+        .map(|(_, name)| *name)
         .collect();
     if missing.is_empty() {
-        return Finding::ok(WHAT, "CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
+        let all = "CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_DAC_READ_SEARCH";
+        return Finding::ok(WHAT, all);
     }
     let detail = format!("{} missing", missing.join(", "));
     Finding::fail(WHAT, detail, "run as root, or with these capabilities")
@@ -193,6 +198,19 @@ fn bpffs(root: &Root) -> Finding {
             WHAT,
             "it is not mounted, so that nothing can outlive the agent",
             "mount -t bpf bpf /sys/fs/bpf (in a pod: a hostPath volume)",
+        ),
+    }
+}
+
+/// Whether a cgroup was found by its id, as each new one has to be.
+pub fn cgroup_ids(tried: Result<(), String>) -> Finding {
+    const WHAT: &str = "cgroup ids";
+    match tried {
+        Ok(()) => Finding::ok(WHAT, "a cgroup is found by its id"),
+        Err(reason) => Finding::fail(
+            WHAT,
+            format!("a cgroup is not found by its id, so that new ones go unseen: {reason}"),
+            "give CAP_DAC_READ_SEARCH, and look at seccomp rules on open_by_handle_at(2)",
         ),
     }
 }

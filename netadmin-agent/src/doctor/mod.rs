@@ -10,13 +10,16 @@ pub use finding::{Finding, State};
 pub use root::Root;
 
 use crate::exit::{CannotEnforce, Exit};
-use crate::kernel::probe_lsm_load;
+use std::path::Path;
+
+use crate::cgroups::{Tree, mount_point};
+use crate::kernel::probe_load;
 use crate::output;
 
 /// Prints what this machine can do. Succeeds if it can enforce.
 pub fn doctor() -> anyhow::Result<Exit> {
-    let mut findings = checks::all(&Root::of_this_machine());
-    findings.push(checks::program_load(probe_load()));
+    let mut findings = findings();
+    findings.push(checks::program_load(Some(probe_load())));
     output::print(&render(&findings))?;
     Ok(exit(&findings))
 }
@@ -24,8 +27,7 @@ pub fn doctor() -> anyhow::Result<Exit> {
 /// Whether this machine can enforce, as far as can be told without loading a
 /// program. The error names what is missing, and the remedy.
 pub fn require() -> Result<(), CannotEnforce> {
-    let findings = checks::all(&Root::of_this_machine());
-    let missing: Vec<_> = findings
+    let missing: Vec<_> = findings()
         .iter()
         .filter(|finding| finding.state == State::Fail)
         .map(ToString::to_string)
@@ -37,9 +39,19 @@ pub fn require() -> Result<(), CannotEnforce> {
     }
 }
 
-/// Asks the kernel to load one of our LSM programs.
-fn probe_load() -> Option<Result<(), String>> {
-    Some(probe_lsm_load())
+/// What can be told without loading a program.
+fn findings() -> Vec<Finding> {
+    let mut findings = checks::all(&Root::of_this_machine());
+    let found = find_by_id().map_err(|error| error.to_string());
+    findings.push(checks::cgroup_ids(found));
+    findings
+}
+
+/// Finds the root cgroup by its id.
+fn find_by_id() -> anyhow::Result<()> {
+    let tree = Tree::open(mount_point()?)?;
+    tree.path(tree.id(Path::new("/"))?)?;
+    Ok(())
 }
 
 fn exit(findings: &[Finding]) -> Exit {

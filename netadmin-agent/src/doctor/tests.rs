@@ -102,12 +102,15 @@ fn without_capabilities_the_missing_ones_are_named() {
     let path = "proc/self/status";
     let none = complaint(path, Some(&status(0)));
     assert!(
-        none.contains("CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF missing"),
+        none.contains("CAP_NET_ADMIN, CAP_PERFMON, CAP_BPF, CAP_DAC_READ_SEARCH missing"),
         "{none}"
     );
-    let no_bpf = complaint(path, Some(&status(1 << 12 | 1 << 38)));
+    let no_bpf = complaint(path, Some(&status(1 << 2 | 1 << 12 | 1 << 38)));
     assert!(no_bpf.contains(" CAP_BPF missing"), "{no_bpf}");
-    for enough in [1 << 12 | 1 << 38 | 1 << 39, 1 << 21] {
+    // CAP_SYS_ADMIN stands for those that programs take, and for no other.
+    let no_ids = complaint(path, Some(&status(1 << 21)));
+    assert!(no_ids.contains(" CAP_DAC_READ_SEARCH missing"), "{no_ids}");
+    for enough in [1 << 2 | 1 << 12 | 1 << 38 | 1 << 39, 1 << 2 | 1 << 21] {
         assert_eq!(exit(&found(path, Some(&status(enough)))), Exit::Success);
     }
 }

@@ -6,4 +6,4 @@ pub mod program_log;
 mod programs;
 
 pub use layout::{Layout, LayoutError};
-pub use programs::{KernelError, Programs, probe_lsm_load};
+pub use programs::{KernelError, Programs, probe_load};

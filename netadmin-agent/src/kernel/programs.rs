@@ -287,9 +287,10 @@ where
     T::try_from(map).map_err(|source| KernelError::Map { map: name, source })
 }
 
-/// Tries whether this kernel lets us load an LSM program: loads one of ours,
-/// attaches nothing, and drops it. The error says what the kernel answered.
-pub fn probe_lsm_load() -> Result<(), String> {
+/// Tries whether this kernel lets us load a program of each kind that takes a
+/// capability of its own: one of LSM, and the one that judges values. Attaches
+/// nothing, and drops them. The error says what the kernel answered.
+pub fn probe_load() -> Result<(), String> {
     let mut programs = Programs::load(false).map_err(|error| error.to_string())?;
     let btf = &programs.btf;
     let program: &mut Lsm = program(&mut programs.ebpf, "socket_setsockopt")
@@ -298,5 +299,8 @@ pub fn probe_lsm_load() -> Result<(), String> {
         .map_err(|error: ProgramError| error.to_string())?;
     program
         .load("socket_setsockopt", btf)
+        .map_err(|error| error.to_string())?;
+    programs
+        .load_value_program()
         .map_err(|error| error.to_string())
 }

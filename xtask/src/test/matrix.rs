@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result};
 use crate::build::Programs;
 use crate::initramfs::Job;
 use crate::kernels::Kernel;
+use crate::node::Node;
 use crate::paths::Cache;
 use crate::tally::Tally;
 use crate::vm::Guest;
@@ -16,6 +17,12 @@ use crate::{progress, terminal};
 
 /// The guest's test runner.
 const RUNNER: &str = "/bin/netadmin-vmtest";
+
+/// The node's.
+const NODE_RUNNER: &str = "/usr/bin/netadmin-nodetest";
+
+/// Begins the names of the tests that run on a node, and only those.
+const ON_A_NODE: &str = "node";
 
 /// Begins the names of the tests that want a kernel without `bpf` in its LSM
 /// list; on any other they are ignored.
@@ -27,79 +34,128 @@ const LSM_WITHOUT_BPF: &str = "lsm=landlock,lockdown,yama";
 /// A kernel's tests take minutes; longer than this means that they hang.
 const TIMEOUT: Duration = Duration::from_secs(20 * 60);
 
-/// Runs the tests on each kernel. A machine uses one core (its processors take
-/// turns), so there are as many at a time as there are cores.
-pub fn run(
-    cache: &Cache,
-    kernels: &[Kernel],
-    programs: &Programs,
-    filter: Option<&str>,
-) -> Result<Tally> {
-    let labels: Vec<_> = kernels.iter().map(Kernel::to_string).collect();
-    progress::step(format!("running the VM tests on {}", labels.join(", ")));
-    let queue = Mutex::new(kernels.iter());
-    let total = Mutex::new(Tally::default());
-    let work = || {
-        while let Some(kernel) = queue.lock().ok().and_then(|mut queue| queue.next()) {
-            for (append, filter) in boots(filter) {
-                let tally = on_kernel(cache, kernel, programs, append, filter);
-                if let Ok(mut total) = total.lock() {
-                    *total += tally;
-                }
-            }
-        }
-    };
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..cores.min(kernels.len()) {
-            scope.spawn(work);
-        }
-    });
-    total
-        .into_inner()
-        .ok()
-        .context("a VM test's thread panicked")
-}
-
 /// Each boot's words for the kernel's command line, and its filter.
 fn boots(filter: Option<&str>) -> Vec<(&'static str, Option<&str>)> {
     match filter {
         None => vec![("", None), (LSM_WITHOUT_BPF, Some(WITHOUT_BPF))],
+        Some(name) if name.starts_with(ON_A_NODE) => Vec::new(),
         Some(name) if name.contains(WITHOUT_BPF) => vec![(LSM_WITHOUT_BPF, filter)],
         Some(_) => vec![("", filter)],
     }
 }
 
-fn on_kernel(
-    cache: &Cache,
-    kernel: &Kernel,
-    programs: &Programs,
-    append: &str,
-    filter: Option<&str>,
-) -> Tally {
-    let command = [RUNNER]
-        .into_iter()
-        .chain(filter)
-        .map(str::to_owned)
-        .collect();
-    let guest = Guest {
-        cache,
-        kernel,
-        programs,
-        job: Job {
-            command,
-            environment: terminal::guest_environment(),
-            interactive: false,
-        },
-        append,
-        parallel: false,
-        timeout: Some(TIMEOUT),
-    };
+/// What all boots have in common.
+#[derive(Debug)]
+pub struct Matrix<'a> {
+    /// Where tools and modules are cached.
+    pub cache: &'a Cache,
+    /// Our own programs.
+    pub programs: &'a Programs,
+    /// Only tests whose name contains this.
+    pub filter: Option<&'a str>,
+}
+
+/// One machine to be booted.
+#[derive(Clone, Copy, Debug)]
+struct Boot<'a> {
+    kernel: &'a Kernel,
+    node: Option<&'a Node>,
+    append: &'a str,
+    filter: Option<&'a str>,
+}
+
+/// Whether the tests so named are a node's.
+pub fn runs_on_a_node(filter: Option<&str>) -> bool {
+    filter.is_none_or(|name| name.starts_with(ON_A_NODE))
+}
+
+impl Matrix<'_> {
+    /// Runs the tests on each kernel, and those of a node on its kernel, if there
+    /// is one. A machine uses one core (its processors take turns), so there are
+    /// as many at a time as there are cores.
+    pub fn run(&self, kernels: &[Kernel], node: Option<&(Kernel, Node)>) -> Result<Tally> {
+        let ways = boots(self.filter);
+        let on_each = |kernel| {
+            let boot = move |&(append, filter): &_| Boot {
+                kernel,
+                node: None,
+                append,
+                filter,
+            };
+            ways.iter().map(boot)
+        };
+        let mut boots: Vec<_> = kernels.iter().flat_map(on_each).collect();
+        boots.extend(node.map(|(kernel, node)| Boot {
+            kernel,
+            node: Some(node),
+            append: "",
+            filter: self.filter,
+        }));
+        let labels: Vec<_> = boots.iter().map(Boot::label).collect();
+        progress::step(format!("running the VM tests on {}", labels.join(", ")));
+        let queue = Mutex::new(boots.iter());
+        let total = Mutex::new(Tally::default());
+        let work = || {
+            while let Some(boot) = queue.lock().ok().and_then(|mut queue| queue.next()) {
+                let tally = self.run_one(*boot);
+                if let Ok(mut total) = total.lock() {
+                    *total += tally;
+                }
+            }
+        };
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        thread::scope(|scope| {
+            for _ in 0..cores.min(boots.len()) {
+                scope.spawn(work);
+            }
+        });
+        total
+            .into_inner()
+            .ok()
+            .context("a VM test's thread panicked")
+    }
+
+    fn run_one(&self, boot: Boot<'_>) -> Tally {
+        let runner = if boot.node.is_some() {
+            NODE_RUNNER
+        } else {
+            RUNNER
+        };
+        let command = [runner].into_iter().chain(boot.filter);
+        let guest = Guest {
+            cache: self.cache,
+            kernel: boot.kernel,
+            programs: self.programs,
+            node: boot.node,
+            job: Job {
+                command: command.map(str::to_owned).collect(),
+                environment: terminal::guest_environment(),
+                interactive: false,
+            },
+            append: boot.append,
+            parallel: false,
+            timeout: Some(TIMEOUT),
+        };
+        tally_of(&guest, &boot.label())
+    }
+}
+
+impl Boot<'_> {
+    fn label(&self) -> String {
+        match self.node {
+            Some(_) => format!("node {}", self.kernel),
+            None => self.kernel.to_string(),
+        }
+    }
+}
+
+/// Boots a guest, shows what it says, and counts its tests.
+fn tally_of(guest: &Guest<'_>, label: &str) -> Tally {
     let mut lines = Lines::default();
     let mut tally = Tally::default();
     let result = guest.boot(&mut |output| {
         lines.take(output, |line| {
-            progress::print_line(format!("{kernel} | {line}").as_bytes());
+            progress::print_line(format!("{label} | {line}").as_bytes());
             tally += Tally::from_line(line).unwrap_or_default();
         });
     });
@@ -138,7 +194,13 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lines, WITHOUT_BPF, boots};
+    use super::{Lines, WITHOUT_BPF, boots, runs_on_a_node};
+
+    #[test]
+    fn the_tests_of_a_node_run_there_and_no_others() {
+        assert!(boots(Some("node::each")).is_empty() && runs_on_a_node(Some("node::each")));
+        assert!(!runs_on_a_node(Some("siocsifflags")) && runs_on_a_node(None));
+    }
 
     #[test]
     fn a_kernel_without_bpf_is_booted_for_its_own_tests_alone() {

@@ -20,7 +20,7 @@ const BOOT_TIMEOUT: Duration = Duration::from_secs(90);
 const QEMU: &str = "qemu-system-x86_64";
 
 const HARDWARE: &str = "-cpu max -smp 2 -m 1024 -nodefaults -no-user-config \
-    -display none -nic none -no-reboot -monitor none";
+    -display none -nic none -monitor none";
 
 /// Self-tests and keys, which take a fifth of an emulated boot and serve nobody here.
 const NEEDLESS: &str = "cryptomgr.notests=1 initcall_blacklist=jent_mod_init,\
@@ -33,6 +33,9 @@ pub struct Machine<'a> {
     pub kernel: &'a Kernel,
     /// Its file system.
     pub initramfs: &'a Path,
+    /// A node's disk, and with it the right to reboot. What the guest writes to it
+    /// lasts as long as the machine, reboots included.
+    pub disk: Option<&'a Path>,
     /// Where the kernel's console is written.
     pub console: PathBuf,
     /// More words for the kernel's command line.
@@ -114,6 +117,18 @@ impl Machine<'_> {
         command.arg("-kernel").arg(&self.kernel.image);
         command.arg("-initrd").arg(self.initramfs);
         command.args(["-append", &self.command_line()]);
+        match self.disk {
+            Some(disk) => {
+                let drive = format!(
+                    "if=none,id=disk,format=raw,snapshot=on,file={}",
+                    disk.display()
+                );
+                command.args(["-drive", &drive]);
+                // Its driver is in every kernel's image.
+                command.args(["-device", "nvme,drive=disk,serial=disk"]);
+            }
+            None => drop(command.arg("-no-reboot")),
+        }
         command.stdout(Stdio::piped());
         if !self.interactive {
             command.stdin(Stdio::null());

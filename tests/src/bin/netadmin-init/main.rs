@@ -6,7 +6,10 @@
 //! Three files in the initramfs, written by `xtask`, say what to do:
 //! `/etc/netadmin/command` (arguments, each ended by a NUL byte),
 //! `/etc/netadmin/environment` (`NAME=value`, the same way), and
-//! `/lib/modules/load-order` (kernel modules: path, space, parameters).
+//! `/lib/modules/load-order` (kernel modules: path, space, parameters). A fourth,
+//! `/etc/netadmin/disk`, makes the machine a node: see `node.rs`.
+
+mod node;
 
 use std::ffi::CString;
 use std::fs::{self, File, OpenOptions};
@@ -38,10 +41,17 @@ const EXIT_MARK: &str = "\x1enetadmin-init exit ";
 const CANNOT_START: i32 = 127;
 
 /// What is mounted where: type, target, options.
-const MOUNTS: &[(&str, &str, &str)] = &[
+type Mount = (&'static str, &'static str, &'static str);
+
+/// What init itself needs.
+const KERNEL_MOUNTS: &[Mount] = &[
     ("proc", "/proc", ""),
     ("sysfs", "/sys", ""),
     ("devtmpfs", "/dev", ""),
+];
+
+/// What an ordinary machine has besides; on a node systemd sees to it.
+const OTHER_MOUNTS: &[Mount] = &[
     ("devpts", "/dev/pts", "ptmxmode=0666"),
     ("tmpfs", "/dev/shm", ""),
     ("tmpfs", "/run", "mode=0755"),
@@ -54,7 +64,12 @@ const MOUNTS: &[(&str, &str, &str)] = &[
 ];
 
 fn main() {
-    let status = match boot() {
+    let work = if std::process::id() == 1 {
+        boot
+    } else {
+        node::job
+    };
+    let status = match work() {
         Ok(status) => status,
         Err(error) => {
             let text = format!("netadmin-init: {error:#}\n");
@@ -76,18 +91,22 @@ fn main() {
 
 /// Prepares the guest and runs the command; the result is its exit status.
 fn boot() -> Result<i32> {
-    mount_all()?;
+    mount_all(KERNEL_MOUNTS)?;
     prepare_results_port()?;
     announce(READY_MARK)?;
     // On the console, where it divides the kernel's messages.
     eprintln!("netadmin-init: ready");
     load_modules()?;
+    if let Some(disk) = node::disk()? {
+        return Err(node::switch_to(&disk)?.into());
+    }
+    mount_all(OTHER_MOUNTS)?;
     bring_loopback_up()?;
     run_command()
 }
 
-fn mount_all() -> Result<()> {
-    for (kind, target, options) in MOUNTS {
+fn mount_all(mounts: &[Mount]) -> Result<()> {
+    for (kind, target, options) in mounts {
         fs::create_dir_all(target).with_context(|| format!("create {target}"))?;
         mount(
             Some(*kind),
