@@ -15,6 +15,7 @@ pub mod events;
 pub mod exit;
 pub mod explain;
 pub mod kernel;
+pub mod notify;
 pub mod operations;
 pub mod output;
 pub mod policy;

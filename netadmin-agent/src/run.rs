@@ -17,13 +17,22 @@ use crate::doctor;
 use crate::events::{Clock, Context, Event, Sink, Written, decode, node_name};
 use crate::exit::{CannotEnforce, Exit};
 use crate::kernel::{KernelError, Programs, program_log};
+use crate::notify::Manager;
 use crate::output;
-use crate::policy::{self, PolicySet};
+use crate::policy::{self, Kept, PolicySet};
 use crate::records::Record;
 
 /// Enforces the policy until it is told to stop.
 pub fn run(options: &RunOptions) -> anyhow::Result<Exit> {
-    let loaded = policy::load(&options.policy)?;
+    let kept = Kept::of_this_service();
+    let (loaded, error) = kept.load_or_last(&options.policy)?;
+    if let Some(error) = error {
+        output::show_error(&error.into());
+        output::complain(
+            "netadmin-agent: error: the policy file cannot be used; \
+             the last one in force is put into force again\n",
+        );
+    }
     output::show_report(&loaded.warnings);
     refuse_pieces(&loaded.set)?;
     doctor::require()?;
@@ -32,6 +41,11 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Exit> {
         let mut signals = Signals::new()?;
         let mut agent = Agent::start(loaded.set, sink, options.log_programs)?;
         agent.announce();
+        if let Err(error) = kept.save(&loaded.source) {
+            output::complain(&format!(
+                "netadmin-agent: error: cannot keep the policy for the next boot: {error}\n"
+            ));
+        }
         agent.serve(&mut signals).await
     })
 }
@@ -95,6 +109,7 @@ struct Agent {
     account: Account,
     dropped: u64,
     breaches: u64,
+    manager: Manager,
 }
 
 type Account = PerCpuArray<MapData, Record<EventAccount>>;
@@ -118,6 +133,7 @@ impl Agent {
             seq: 0,
             account,
             dropped: 0,
+            manager: Manager::of_this_process(),
             breaches: 0,
         })
     }
@@ -150,11 +166,13 @@ impl Agent {
                  it applies to cgroups that appear later\n"
             ));
         }
-        output::complain(&format!(
-            "netadmin-agent: in force: policies: {}, guarded cgroups: {}\n",
+        let status = format!(
+            "in force: policies: {}, guarded cgroups: {}",
             self.guards.policies().policies.len(),
             self.guards.count(),
-        ));
+        );
+        output::complain(&format!("netadmin-agent: {status}\n"));
+        self.manager.ready(&status);
     }
 
     async fn serve(&mut self, signals: &mut Signals) -> anyhow::Result<Exit> {
@@ -162,6 +180,7 @@ impl Agent {
             let wake = self.wait(signals).await?;
             let open = self.drain_cgroup_events()? & self.drain_events()?;
             self.tell_losses();
+            self.manager.alive();
             match wake {
                 Wake::Work if open => {}
                 Wake::Hangup => self.rotate(),
@@ -180,6 +199,7 @@ impl Agent {
                 Ok(Wake::Work)
             }
             () = readable(self.cgroup_events.as_ref()) => Ok(Wake::Work),
+            () = self.manager.is_waiting() => Ok(Wake::Work),
         }
     }
 
@@ -303,6 +323,7 @@ impl Agent {
     }
 
     fn stop(&mut self) -> anyhow::Result<Exit> {
+        self.manager.stopping();
         self.drain_events()?;
         output::complain("netadmin-agent: stopped: nothing is enforced any more\n");
         Ok(Exit::Success)

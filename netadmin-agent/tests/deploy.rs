@@ -168,6 +168,21 @@ fn each_capability_has_its_reason() {
 }
 
 #[test]
+fn the_unit_gives_what_the_manifest_gives() {
+    let unit = fs::read_to_string("../dist/netadmin-agent.service").expect("the unit");
+    let setting = |name: &str| {
+        let mut lines = unit.lines().filter_map(|line| line.split_once('='));
+        let found = lines.find(|(key, _)| *key == name);
+        found.map(|(_, value)| value).expect("the setting")
+    };
+    let words = setting("CapabilityBoundingSet").split(' ');
+    let given: BTreeSet<_> = words.filter_map(|word| word.strip_prefix("CAP_")).collect();
+    assert_eq!(given, BTreeSet::from(CAPABILITIES));
+    let command = setting("ExecStart").split(' ');
+    Cli::try_parse_from(command).expect("arguments that this version takes");
+}
+
+#[test]
 fn each_mount_has_its_volume_and_each_volume_its_mount() {
     let (pod, container) = (pod(), container());
     let names = |list: &Value| -> BTreeSet<String> {

@@ -42,6 +42,10 @@ impl Node {
                 workspace.join("deploy/daemonset.yaml"),
                 format!("{FILES}/daemonset.yaml"),
             ),
+            (
+                workspace.join("dist/netadmin-agent.service"),
+                unit("netadmin-agent.service"),
+            ),
         ];
         for (source, target) in sources {
             files.push((target, read(&source)?));

@@ -15,6 +15,7 @@ pub mod error;
 pub mod fault;
 pub mod glob;
 pub mod interface;
+mod kept;
 mod nearest;
 pub mod net_admin;
 pub mod operation_pattern;
@@ -31,6 +32,7 @@ use std::path::Path;
 
 pub use compiled::{CompiledPolicy, PolicySet};
 pub use error::LoadError;
+pub use kept::Kept;
 pub use report::Report;
 
 use fault::Faults;
@@ -39,6 +41,8 @@ use source::Source;
 /// A policy file that can be used.
 #[derive(Debug)]
 pub struct Loaded {
+    /// Its text.
+    pub source: Source,
     /// Its policies.
     pub set: PolicySet,
     /// What is doubtful about it.
@@ -60,6 +64,7 @@ pub fn load_source(source: Source) -> Result<Loaded, LoadError> {
         parse::parse(&source.text, &mut faults).and_then(|file| check::check(file, &mut faults));
     match checked {
         Some(policies) => Ok(Loaded {
+            source: source.clone(),
             set: compile::compile(policies, &source),
             warnings: Report::new(source, faults.sorted()),
         }),

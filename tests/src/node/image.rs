@@ -23,7 +23,8 @@ pub const TESTS: &[(&str, super::Body)] = &[
 /// How long attackers attack.
 const WHILE: Duration = Duration::from_secs(2);
 
-fn pod() -> Result<AgentPod> {
+/// The agent's pod, as the manifest has it.
+pub fn pod() -> Result<AgentPod> {
     AgentPod::new(Manifest::read()?)
 }
 
@@ -79,13 +80,14 @@ fn doctor(pod: &AgentPod, id: &str, expected: i32) -> Result<String> {
 }
 
 /// Starts the agent's container and waits until it is in force.
-fn start(pod: &AgentPod, id: &str) -> Result<AgentRun> {
+pub fn start(pod: &AgentPod, id: &str) -> Result<AgentRun> {
     let mut run = pod.start(id)?;
     run.wait_for_line("netadmin-agent: in force")?;
     Ok(run)
 }
 
-fn stop(mut agent: AgentRun) -> Result<()> {
+/// Tells it to stop, and waits until it has.
+pub fn stop(mut agent: AgentRun) -> Result<()> {
     agent.signal(Signal::SIGTERM)?;
     let status = agent.wait()?;
     ensure!(status == 0, "status {status}:\n{}", agent.stderr());

@@ -1,23 +1,34 @@
 //! On a node: real systemd, a real container runtime, and the agent from the
-//! very image and manifest that users get.
+//! very image, manifest and unit that users get.
 
 mod image;
 mod manifest;
 pub mod neighbour;
+pub mod reboot;
 mod runtime;
+mod systemd;
+mod unit;
 
 use anyhow::Result;
 use libtest_mimic::Trial;
 
 type Body = fn() -> Result<()>;
 
-/// All tests of a node, in the order in which they must run.
+/// The tests before the machine reboots, in the order in which they must run.
 pub fn trials() -> Vec<Trial> {
-    let tests: Vec<(&'static str, Body)> = image::TESTS.to_vec();
-    let trial = |(name, body): (&str, Body)| {
+    let parts = [image::TESTS, unit::TESTS];
+    parts.into_iter().flat_map(named).collect()
+}
+
+/// The tests after that.
+pub fn trials_after_reboot() -> Vec<Trial> {
+    named(unit::TESTS_AFTER_REBOOT).collect()
+}
+
+fn named(tests: &'static [(&'static str, Body)]) -> impl Iterator<Item = Trial> {
+    tests.iter().map(|&(name, body)| {
         Trial::test(format!("node::{name}"), move || {
             body().map_err(|error| format!("{error:#}").into())
         })
-    };
-    tests.into_iter().map(trial).collect()
+    })
 }

@@ -1,0 +1,148 @@
+//! The agent as a service of systemd.
+
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::manifest::Manifest;
+use super::runtime::Neighbour;
+use super::systemd::{UNIT, journal, number, property, run, systemctl, write_policy};
+use crate::rig::poll;
+
+/// Before the machine reboots.
+pub const TESTS: &[(&str, super::Body)] = &[
+    ("the_unit_is_confined", confined),
+    ("the_unit_is_started_when_it_is_in_force", started),
+    ("a_service_that_hangs_is_started_anew", hung),
+];
+
+/// After it.
+pub const TESTS_AFTER_REBOOT: &[(&str, super::Body)] = &[
+    ("after_a_reboot_the_last_policy_in_force_is_again", again),
+    (
+        "after_a_reboot_it_is_in_force_before_containers_can_start",
+        before_containers,
+    ),
+    (
+        "after_a_reboot_a_neighbour_that_attacks_at_once_wins_nothing",
+        guarded,
+    ),
+];
+
+/// What `systemd-analyze security` may come to, in tenths: 0 is best, 100 worst.
+const EXPOSURE: &str = "20";
+
+/// How long systemd may take to see and to act, under emulation.
+const SOON: Duration = Duration::from_secs(60);
+
+/// How long attackers attack.
+const WHILE: Duration = Duration::from_secs(2);
+
+/// Where the kubelet's cgroupfs driver puts a pod's container.
+const POD: &str = "/kubepods/burstable/podneighbour/attacker";
+
+fn confined() -> Result<()> {
+    let analysis = ["security", "--no-pager", "--threshold", EXPOSURE, UNIT];
+    run("/usr/bin/systemd-analyze", &analysis).map(drop)
+}
+
+fn started() -> Result<()> {
+    let manifest = Manifest::read()?;
+    write_policy(
+        manifest
+            .policy
+            .get("policy.toml")
+            .context("no policy.toml")?,
+    )?;
+    systemctl(&["enable", UNIT])?;
+    // Type=notify: this returns when the agent has said that it is in force.
+    systemctl(&["start", UNIT])?;
+    let said = journal(UNIT)?;
+    ensure!(said.contains("netadmin-agent: in force"), "{said}");
+    let status = property(UNIT, "StatusText")?;
+    ensure!(status.starts_with("in force"), "its status is {status:?}");
+    attacked(|| Ok(()))
+}
+
+/// An attacker that has been there all the while wins nothing.
+fn attacked(meanwhile: impl FnOnce() -> Result<()>) -> Result<()> {
+    let neighbour = Neighbour::start("neighbour", POD)?;
+    neighbour.wait_until_it_runs()?;
+    let outcome = meanwhile();
+    sleep(WHILE);
+    let score = neighbour.stop()?;
+    println!("{score:?}");
+    outcome?;
+    ensure!(
+        score.wins == 0 && score.tries > 0,
+        "{score:?}\n{}",
+        journal(UNIT)?
+    );
+    Ok(())
+}
+
+fn main_process() -> Result<Pid> {
+    let pid = number(UNIT, "MainPID")?;
+    Ok(Pid::from_raw(pid.try_into().context("a process id")?))
+}
+
+/// Waits until systemd has started it once more, and it is in force.
+fn wait_for_restart(restarts: u64) -> Result<()> {
+    let again = poll(SOON, || {
+        let active = property(UNIT, "ActiveState").ok()? == "active";
+        let counted = number(UNIT, "NRestarts").ok()? > restarts;
+        (active && counted).then_some(())
+    });
+    again.with_context(|| format!("not started anew:\n{}", journal(UNIT).unwrap_or_default()))
+}
+
+/// With less patience than the unit has.
+fn hung() -> Result<()> {
+    let directory = "/run/systemd/system/netadmin-agent.service.d";
+    fs::create_dir_all(directory).context("make a directory")?;
+    let patience = "[Service]\nWatchdogSec=5s\n";
+    fs::write(format!("{directory}/patience.conf"), patience).context("write a drop-in")?;
+    systemctl(&["daemon-reload"])?;
+    systemctl(&["restart", UNIT])?;
+    let restarts = number(UNIT, "NRestarts")?;
+    // Longer than the patience: it is alive, and says so.
+    sleep(Duration::from_secs(8));
+    ensure!(
+        number(UNIT, "NRestarts")? == restarts,
+        "it was taken for dead"
+    );
+    kill(main_process()?, Signal::SIGSTOP).context("stop the agent")?;
+    wait_for_restart(restarts)?;
+    fs::remove_dir_all(directory).context("remove a drop-in")?;
+    systemctl(&["daemon-reload"]).map(drop)
+}
+
+fn again() -> Result<()> {
+    ensure!(
+        property(UNIT, "ActiveState")? == "active",
+        "{}",
+        journal(UNIT)?
+    );
+    let said = journal(UNIT)?;
+    ensure!(said.contains("the last one in force"), "{said}");
+    ensure!(said.contains("nosuchkey"), "the fault is not told:\n{said}");
+    Ok(())
+}
+
+fn before_containers() -> Result<()> {
+    let in_force = number(UNIT, "ActiveEnterTimestampMonotonic")?;
+    let containers = number("containerd.service", "ExecMainStartTimestampMonotonic")?;
+    ensure!(
+        in_force > 0 && in_force < containers,
+        "{in_force} and {containers}"
+    );
+    Ok(())
+}
+
+fn guarded() -> Result<()> {
+    attacked(|| Ok(()))
+}
