@@ -100,11 +100,12 @@ pub struct Guest<'a> {
 pub fn run(options: &Options) -> Result<u8> {
     let cache = Cache::locate()?;
     let kernel = kernels::named(&cache, &options.kernel, options.modules.as_deref())?;
-    let programs = if options.no_build {
+    let mut programs = if options.no_build {
         build::built()?
     } else {
         build::all()?
     };
+    programs.extend(options.program.iter().cloned());
     let interactive = options.command.is_empty();
     if interactive && !stdin().is_terminal() {
         bail!("a shell needs a terminal: give a command after `--`");

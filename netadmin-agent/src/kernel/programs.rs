@@ -91,6 +91,7 @@ const ENFORCERS: &[(&str, Attachment)] = &[
     ("file_ioctl_compat", Attachment::Lsm("file_ioctl_compat")),
     ("dev_ioctl", Attachment::Fentry("dev_ioctl")),
     ("devinet_ioctl", Attachment::Fentry("devinet_ioctl")),
+    ("sysfs_flags_done", Attachment::Fexit("flags_store")),
     ("sysfs_flags", Attachment::Fentry("flags_store")),
     ("tun_dev_create", Attachment::Lsm("tun_dev_create")),
     ("socket_setsockopt", Attachment::Lsm("socket_setsockopt")),

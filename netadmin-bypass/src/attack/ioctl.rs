@@ -81,6 +81,18 @@ pub fn set_flags(family: Family, name: &str, flags: u32) -> io::Result<()> {
     call(&family.socket()?, SIOCSIFFLAGS, &mut request)
 }
 
+/// `SIOCSIFFLAGS` by a number of the system call of choice.
+pub fn set_flags_by_number(number: libc::c_long, name: &str, flags: u32) -> io::Result<()> {
+    let mut request = request_for(name)?;
+    let low_half = u16::try_from(flags).map_err(io::Error::other)?;
+    request.ifr_ifru.ifru_flags = low_half.cast_signed();
+    let socket = Family::Inet.socket()?;
+    // SAFETY: the call reads and writes one ifreq, which outlives it.
+    let status =
+        unsafe { libc::syscall(number, socket.as_raw_fd(), SIOCSIFFLAGS, &raw mut request) };
+    answer(libc::c_int::try_from(status).map_err(io::Error::other)?)
+}
+
 /// `SIOCSIFFLAGS` with what the device has, `set` added and `clear` taken away:
 /// what `ifconfig` does.
 pub fn change_flags(family: Family, name: &str, set: u32, clear: u32) -> io::Result<()> {

@@ -182,8 +182,10 @@ pub struct LinkView {
     /// index 0 if there is none.
     pub lower: Device,
     /// Which parts of the view an earlier message of the datagram made
-    /// unreliable: `UNSETTLED_*` bits.
+    /// unreliable, or a search that ended without an answer: `UNSETTLED_*` bits.
     pub unstable: u32,
+    /// How many nodes were looked at to find the devices, in the whole call.
+    pub searched: u32,
 }
 
 impl LinkView {

@@ -121,6 +121,7 @@ fn refuses_datagram(data: Address, len: u32, net: Address) -> bool {
         return links::refuses_unjudged(Via::Rtnetlink);
     };
     judgement.walk.begin(len);
+    judgement.view.searched = 0;
     let mut state = Loop {
         judgement: from_mut(judgement),
         data,
@@ -187,8 +188,8 @@ extern "C" fn netadmin_walk(walk: *mut Walk, data: u64) -> u32 {
 #[inline(always)]
 fn refuses_link(judgement: &mut Judgement, net: Address) -> bool {
     let Judgement { walk, view } = judgement;
-    links::look(&walk.link, view, net);
     view.unstable = walk.unstable;
+    links::look(&walk.link, view, net);
     let new = walk.link.message_type == u32::from(RTM_NEWLINK);
     let via = if new { Via::NewLink } else { Via::SetLink };
     let refused = links::refuses(&walk.link, view, via);

@@ -18,6 +18,8 @@ use netadmin_common::{
     policy::PROMISCUOUS_NAMES_EXCEPTED,
 };
 
+use Target::{Indexed, Named};
+
 use super::links;
 use crate::{
     guard::{self, Guard},
@@ -142,14 +144,22 @@ fn judge(ctx: &FEntryContext, device_name: impl FnOnce(Text) -> Option<Text>) {
 #[inline(always)]
 fn refuses_flags(net: Address, name: Text, ifreq: Address) -> bool {
     match ifreq.plus(IFR_DATA).load::<u16>() {
-        Some(flags) => refuses_flags_of(net, name, u32::from(flags), Via::SetIfFlags),
+        Some(flags) => refuses_flags_of(net, Named(name), u32::from(flags), Via::SetIfFlags),
         None => links::refuses_unjudged(Via::SetIfFlags),
     }
 }
 
+/// How the device is named whose flags are set.
+pub enum Target {
+    /// By its name, own or alternative.
+    Named(Text),
+    /// By its index.
+    Indexed(u32),
+}
+
 /// `dev_change_flags`: what rtnetlink does with a full mask.
 #[inline(always)]
-pub fn refuses_flags_of(net: Address, name: Text, flags: u32, via: Via) -> bool {
+pub fn refuses_flags_of(net: Address, target: Target, flags: u32, via: Via) -> bool {
     let Some(judgement) = JUDGEMENTS.of_current() else {
         return links::refuses_unjudged(via);
     };
@@ -157,11 +167,18 @@ pub fn refuses_flags_of(net: Address, name: Text, flags: u32, via: Via) -> bool 
     *request = LinkRequest::default();
     request.flags = flags;
     request.change = u32::MAX;
-    request.has_name = 1;
-    request.name = name;
-    judgement.view.unstable = 0;
-    links::look(request, &mut judgement.view, net);
-    if judgement.view.device.index == 0 && flags & IFF_PROMISC == 0 {
+    match target {
+        Named(name) => {
+            request.has_name = 1;
+            request.name = name;
+        }
+        Indexed(index) => request.index = index,
+    }
+    let view = &mut judgement.view;
+    view.unstable = 0;
+    view.searched = 0;
+    links::look(request, view, net);
+    if view.device.index == 0 && view.unstable == 0 && flags & IFF_PROMISC == 0 {
         // ENODEV; with IFF_PROMISC refused, lest it appear before the kernel looks.
         return false;
     }

@@ -3,18 +3,22 @@
 
 use netadmin_common::{
     Device, OperationKind, Via,
-    netlink::{LinkRequest, LinkView, effects, excepted, takes_excepted_name},
+    netlink::{LinkRequest, LinkView, UNSETTLED_LINKS, effects, excepted, takes_excepted_name},
     policy::PROMISCUOUS_NAMES_EXCEPTED,
 };
 
 use crate::{
     guard::{self, Guard},
-    kernel::{Address, netdev},
+    kernel::{
+        Address,
+        netdev::{self, Sought},
+    },
     report::Question,
 };
 
 /// Fills `view` with the devices that `request` is about, in the network
-/// namespace `net`. What cannot be read is left out, which judges as unknown.
+/// namespace `net`. What cannot be read, or not be found within the bound, is
+/// left out, and makes the view unstable.
 #[inline(always)]
 pub fn look(request: &LinkRequest, view: &mut LinkView, net: Address) {
     netadmin_look(request, view, net.value());
@@ -28,24 +32,31 @@ extern "C" fn netadmin_look(request: *const LinkRequest, view: *mut LinkView, ne
         return 0;
     };
     let net = Address::from_field(net);
-    let device = if request.by_index() {
-        netdev::by_index(net, request.index)
+    let sought = if request.by_index() {
+        netdev::by_index(net, request.index, &mut view.searched)
     } else if request.has_name != 0 {
-        netdev::by_name(net, &request.name)
+        netdev::by_name(net, &request.name, &mut view.searched)
     } else {
-        None
+        Sought::Absent
     };
+    let device = sought.found();
     let lower = match device {
         Some(device) => netdev::lower(device),
-        None if request.lower != 0 => netdev::by_index(net, request.lower),
+        None if request.lower != 0 => {
+            netdev::by_index(net, request.lower, &mut view.searched).found()
+        }
         None => None,
     };
     let master = if request.has_master != 0 && request.master != 0 {
-        netdev::by_index(net, request.master)
+        netdev::by_index(net, request.master, &mut view.searched).found()
     } else {
         None
     };
-    take(device, &mut view.device);
+    if sought == Sought::Unknown || !take(device, &mut view.device) {
+        view.device = Device::default();
+        view.unstable |= UNSETTLED_LINKS;
+    }
+    // Without them what depends on them is refused.
     take(lower, &mut view.lower);
     if let (Some(device), Some(lower)) = (device, lower) {
         let same = netdev::address(device) == netdev::address(lower);
@@ -55,12 +66,15 @@ extern "C" fn netadmin_look(request: *const LinkRequest, view: *mut LinkView, ne
     0
 }
 
-/// Reads a device, if there is one.
+/// Reads a device, if there is one. False if it is there and cannot be read.
 #[inline(always)]
-pub fn take(device: Option<Address>, into: &mut Device) {
+pub fn take(device: Option<Address>, into: &mut Device) -> bool {
     match device {
         Some(device) => netdev::snapshot(device, into),
-        None => *into = Device::default(),
+        None => {
+            *into = Device::default();
+            true
+        }
     }
 }
 

@@ -83,7 +83,7 @@ fn refuses_option(guard: &Guard, socket: *const u8, option: SocketOption) -> boo
         OPTION_FREE => true,
         OPTION_VALUES => value_will_be_seen(socket),
         // The capability question will be asked within this very call.
-        _ => matches!(task::call(), Call::Setsockopt { .. }),
+        _ => is_the_call(option),
     };
     if seen_later {
         return false;
@@ -91,13 +91,27 @@ fn refuses_option(guard: &Guard, socket: *const u8, option: SocketOption) -> boo
     Question::set(option.operation(), Value::Unknown, report::errno(option)).is_refused()
 }
 
+/// Whether the saved registers name this very option. Else they are those of a
+/// call on whose way out io_uring does its work (`task_work_run`).
+#[inline(always)]
+fn is_the_call(option: SocketOption) -> bool {
+    match task::call() {
+        Call::Setsockopt { level, optname, .. } => {
+            SocketOption::from_level_and_name(level, optname)
+                .is_some_and(|named| named as u32 == option as u32)
+        }
+        _ => false,
+    }
+}
+
 /// Whether the `cgroup/setsockopt` program will run: it does for sockets that
 /// were made in a cgroup that it is attached to, or below one, and not for
 /// 32-bit calls (`do_sock_setsockopt`). Nor from a ring that 32-bit code made,
-/// which cannot be told from others.
+/// which cannot be told from others; its work may be done on the way out of a
+/// call that looks just like it.
 #[inline(always)]
 fn value_will_be_seen(socket: *const u8) -> bool {
-    if !matches!(task::call(), Call::Setsockopt { compat: false, .. }) {
+    if task::uses_io_uring() || !matches!(task::call(), Call::Setsockopt { compat: false, .. }) {
         return false;
     }
     Address::of(socket)

@@ -4,16 +4,23 @@
 //! the text, and right after asks the capability question, which gives the
 //! verdict (hooks/capable.rs).
 
-use aya_ebpf::{helpers::generated::bpf_strtoul, macros::fentry, programs::FEntryContext};
+use aya_ebpf::{
+    helpers::generated::{bpf_probe_read_kernel_str, bpf_strtoul},
+    macros::{fentry, fexit},
+    programs::{FEntryContext, FExitContext},
+};
 use netadmin_common::{
-    Text, Via,
+    Via,
     call::{CALL_ALLOWED, CALL_REFUSED, COMMAND_SYSFS_FLAGS},
 };
 
-use super::{ioctl, links};
+use super::{
+    ioctl::{self, Target},
+    links,
+};
 use crate::{
     guard,
-    kernel::{Address, layout, netdev},
+    kernel::{Address, layout},
     maps::CALLS,
 };
 
@@ -34,25 +41,48 @@ pub fn sysfs_flags(ctx: FEntryContext) -> i32 {
     0
 }
 
+/// The end of `flags_store`: the record goes, also where the capability module
+/// has refused and the question never came to us.
+#[fexit(function = "flags_store")]
+pub fn sysfs_flags_done(_ctx: FExitContext) -> i32 {
+    if guard::current().is_some()
+        && let Some(call) = CALLS.of_current()
+        && call.command == COMMAND_SYSFS_FLAGS
+    {
+        call.command = 0;
+    }
+    0
+}
+
 #[inline(always)]
 fn refuses(ctx: &FEntryContext) -> Option<bool> {
     let device = Address::argument(ctx, 0)?.container(&layout::NET_DEVICE_DEV);
     let net = device.follow(&layout::NET_DEVICE_ND_NET)?;
-    let name: Text = netdev::name(device)?;
-    match number(Address::argument(ctx, 2)?)? {
-        Some(flags) => Some(ioctl::refuses_flags_of(net, name, flags, Via::Sysfs)),
-        // EINVAL (kstrtoul).
-        None => Some(false),
-    }
+    let target = Target::Indexed(device.read(&layout::NET_DEVICE_IFINDEX)?);
+    let flags = number(Address::argument(ctx, 2)?)?;
+    Some(ioctl::refuses_flags_of(net, target, flags, Via::Sysfs))
 }
 
-/// The number that a text says: in hexadecimal after 0x, octal after 0. The
-/// outer `None` if it cannot be read.
+/// How much of the text is read, with its terminating zero, in bytes.
+const TEXT_LEN: usize = 32;
+
+/// The number that a text says: in hexadecimal after 0x, octal after 0. `None`
+/// if it is not plainly that; `kstrtoul` reads forms that `bpf_strtoul` does not.
 #[inline(always)]
-fn number(text: Address) -> Option<Option<u32>> {
-    let words: [u64; 4] = text.load()?;
+fn number(text: Address) -> Option<u32> {
+    let mut words = [0u64; TEXT_LEN / 8];
+    let bytes = words.as_mut_ptr().cast::<u8>();
     let mut number = 0u64;
+    let (base, len) = (0, TEXT_LEN as u64);
+    // SAFETY: a buffer and its length; the helper checks the address.
+    let read = unsafe { bpf_probe_read_kernel_str(bytes.cast(), TEXT_LEN as u32, text.as_ptr()) };
     // SAFETY: a buffer and its length, and room for the answer.
-    let len = unsafe { bpf_strtoul(words.as_ptr().cast(), 32, 0, (&raw mut number).cast()) };
-    Some((len > 0).then_some(number as u32))
+    let used = unsafe { bpf_strtoul(bytes.cast(), len, base, (&raw mut number).cast()) };
+    if !(1..TEXT_LEN as i64).contains(&read) || used <= 0 {
+        return None;
+    }
+    // SAFETY: the mask bounds it, for the verifier too.
+    let end = unsafe { bytes.add(used as usize & (TEXT_LEN - 1)).read() };
+    // Of the unsigned long, `change_flags` takes the lower half.
+    (end == 0 || end == b'\n').then_some(number as u32)
 }

@@ -158,8 +158,8 @@ extern "C" fn netadmin_membership(
     let Some(guard) = guard::current() else {
         return 0;
     };
-    let device = netdev::by_index(Address::from_field(net), ifindex);
     let mut view = LinkView::default();
+    let device = netdev::by_index(Address::from_field(net), ifindex, &mut view.searched).found();
     links::take(device, &mut view.device);
     links::take(device.and_then(netdev::lower), &mut view.lower);
     let kind = if kind == u32::from(PACKET_MR_PROMISC) {

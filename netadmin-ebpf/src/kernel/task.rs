@@ -15,7 +15,7 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 /// `PF_IO_WORKER` and `PF_USER_WORKER`: io_uring's threads make no calls.
 const PF_WORKERS: u32 = 0x0000_0010 | 0x0000_4000;
 /// `__X32_SYSCALL_BIT`.
-const X32: u64 = 0x4000_0000;
+const X32: u32 = 0x4000_0000;
 /// `SYS_SETSOCKOPT` (linux/net.h).
 const SYS_SETSOCKOPT: u32 = 14;
 
@@ -93,13 +93,14 @@ fn call_of(registers: Address) -> Option<Call> {
     if in_compat_syscall() {
         compat_call(registers, number as u32)
     } else {
-        native_call(registers, number)
+        // The kernel takes the lower half alone (`entry_SYSCALL_64`).
+        native_call(registers, number as u32)
     }
 }
 
 /// arch/x86/entry/syscalls/syscall_64.tbl: arguments in di, si, dx.
 #[inline(always)]
-fn native_call(registers: Address, number: u64) -> Option<Call> {
+fn native_call(registers: Address, number: u32) -> Option<Call> {
     match number {
         54 | 0x4000_021d => {
             let level: u64 = registers.read(&layout::PT_REGS_SI)?;

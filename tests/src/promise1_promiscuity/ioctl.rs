@@ -1,10 +1,13 @@
 //! `SIOCSIFFLAGS`, on every family of socket; and sysfs, which sets the same word.
 
 use super::{VICTIM, flag};
-use crate::attack::ioctl::{Family, change_flags, set_flags};
+use crate::attack::ioctl::{Family, change_flags, set_flags, set_flags_by_number};
 use crate::attack::link::add_alternative_name;
 use crate::attack::{IFF_PROMISC, IFF_UP, Membership, index_of, packet, sysfs};
-use crate::rig::{Attack, Trials, make};
+use crate::rig::{Attack, Expected, Trials, make};
+
+/// Bits that no number of a call has.
+const ABOVE: libc::c_long = 0xdead << 32;
 
 /// Short enough for a `struct ifreq`.
 const ALTERNATIVE: &str = "alternative0";
@@ -56,11 +59,16 @@ pub fn add(trials: &mut Trials) {
         add_alternative_name(VICTIM, ALTERNATIVE)
     })
     .twins(trials);
-    Attack::new("sysfs_flags_write", VICTIM, flag("sysfs"), || {
-        sysfs::set_flags(VICTIM, IFF_UP | IFF_PROMISC)
-    })
+    // The kernel takes the lower half of the call's number (entry_SYSCALL_64).
+    Attack::new(
+        "siocsifflags_with_bits_above_the_number_of_the_call",
+        VICTIM,
+        flag("SIOCSIFFLAGS"),
+        || set_flags_by_number(libc::SYS_ioctl | ABOVE, VICTIM, IFF_UP | IFF_PROMISC),
+    )
     .on(|| make::dummy(VICTIM))
     .twins(trials);
+    add_sysfs(trials);
     Attack::new(
         "siocsifflags_with_all_capabilities",
         VICTIM,
@@ -70,4 +78,37 @@ pub fn add(trials: &mut Trials) {
     .on(|| make::dummy(VICTIM))
     .with_all_capabilities()
     .twins(trials);
+}
+
+/// What `kstrtoul` reads as a number.
+fn add_sysfs(trials: &mut Trials) {
+    let unjudged = Expected {
+        operation: "promiscuous.unjudged",
+        via: "sysfs",
+        interface: None,
+    };
+    let texts = [
+        ("sysfs_flags_write", "0x101", flag("sysfs")),
+        ("sysfs_flags_write_with_a_newline", "0x101\n", flag("sysfs")),
+        ("sysfs_flags_write_in_decimal", "257", flag("sysfs")),
+        ("sysfs_flags_write_in_octal", "0401", flag("sysfs")),
+        (
+            "sysfs_flags_write_with_bits_above_the_word",
+            "0x700000101",
+            flag("sysfs"),
+        ),
+        ("sysfs_flags_write_with_a_plus", "+0x101", unjudged),
+        (
+            "sysfs_flags_write_of_many_zeros",
+            "0x0000000000000000000000000000000000000101",
+            unjudged,
+        ),
+    ];
+    for (name, text, expected) in texts {
+        Attack::new(name, VICTIM, expected, move || {
+            sysfs::write(VICTIM, "flags", text)
+        })
+        .on(|| make::dummy(VICTIM))
+        .twins(trials);
+    }
 }

@@ -6,6 +6,7 @@ mod ioctl;
 mod membership;
 mod names;
 mod rtnetlink;
+mod search;
 mod side_effects;
 mod state;
 mod tripwire;
@@ -25,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
     rtnetlink::add(&mut trials);
     side_effects::add(&mut trials);
     state::add(&mut trials);
+    search::add(&mut trials);
     exceptions::add(&mut trials);
     tripwire::add(&mut trials);
     trials.finish()
