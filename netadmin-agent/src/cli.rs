@@ -7,12 +7,13 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 
 use crate::exit::{self, Exit};
+use crate::kernel::Limits;
 use crate::{check, doctor, explain, operations, run};
 
 /// Refuses promiscuous mode and socket options to guarded cgroups, with BPF LSM.
 ///
 /// Without a command, enforces the policy of a file and reports each refusal as
-/// one line of JSON, until it is told to stop.
+/// one line of JSON, until it is told to stop. Enforcement goes on after that.
 #[derive(Debug, Parser)]
 #[command(name = "netadmin-agent", version, after_help = exit::HELP)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -35,6 +36,27 @@ pub struct RunOptions {
     /// Write the debug lines of the BPF programs to standard error.
     #[arg(long)]
     pub log_programs: bool,
+    /// Enforce only as long as this process runs, and pin nothing.
+    #[arg(long)]
+    pub ephemeral: bool,
+    /// Most cgroups that can be guarded at a time.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().cgroups,
+          value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub max_cgroups: u32,
+    /// Most policies that can be in force at a time.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().policies,
+          value_parser = clap::value_parser!(u32).range(1..=1 << 12))]
+    pub max_policies: u32,
+}
+
+impl RunOptions {
+    /// How much fits.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            cgroups: self.max_cgroups,
+            policies: self.max_policies,
+        }
+    }
 }
 
 /// Where events go.
@@ -75,6 +97,9 @@ enum Command {
     /// Print one line of JSON for each rise of any device's promiscuity.
     #[command(after_help = exit::HELP)]
     Witness,
+    /// End the enforcement that agents have left in force.
+    #[command(after_help = exit::HELP)]
+    Unload,
 }
 
 /// What to check, and how.
@@ -111,6 +136,7 @@ impl Cli {
             (Some(Command::Operations), _) => operations::operations(),
             (Some(Command::Doctor), _) => doctor::doctor(),
             (Some(Command::Witness), _) => run::witness(),
+            (Some(Command::Unload), _) => run::unload(),
             (None, Some(options)) => run::run(options),
             // The parser has asked for --policy before.
             (None, None) => Ok(Exit::Usage),

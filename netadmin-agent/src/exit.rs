@@ -41,7 +41,8 @@ pub struct CannotEnforce(pub String);
 impl Exit {
     /// How the program ends after this error.
     pub fn after(error: &anyhow::Error) -> Self {
-        if error.chain().any(|cause| cause.is::<CannotEnforce>()) {
+        // As a cause, or as the context of one.
+        if error.is::<CannotEnforce>() || error.chain().any(|cause| cause.is::<CannotEnforce>()) {
             Self::CannotEnforce
         } else if error.chain().any(|cause| cause.is::<LoadError>()) {
             Self::BadConfiguration
@@ -69,6 +70,8 @@ mod tests {
             path: "p".to_owned(),
         };
         let unable = Err::<(), _>(CannotEnforce("no BTF".to_owned())).context("loading");
+        let context = anyhow::anyhow!("EINVAL").context(CannotEnforce("no BTF".to_owned()));
+        assert_eq!(deep(context), Exit::CannotEnforce);
         assert_eq!(deep(empty.into()), Exit::BadConfiguration);
         assert_eq!(deep(unable.expect_err("an error")), Exit::CannotEnforce);
         assert_eq!(deep(anyhow::anyhow!("other")), Exit::Fault);

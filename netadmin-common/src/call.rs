@@ -24,8 +24,10 @@ pub struct CallRecord {
     /// 1 + the [`crate::SocketOption`] whose first capability question (for
     /// `CAP_NET_RAW`) was refused and reported; 0 if none.
     pub reported_option: u32,
-    /// Explicit padding, always zero.
-    pub reserved: u32,
+    /// 1 + the [`crate::SocketOption`] whose value is judged in this call; 0 if
+    /// none. The capability question must find it: the rule on the value may have
+    /// come into force in the middle of the call.
+    pub seen_option: u32,
 }
 
 const _: () = assert!(size_of::<CallRecord>() == 16);

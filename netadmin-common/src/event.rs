@@ -98,8 +98,8 @@ pub struct EventRecord {
     pub netns: u32,
     /// A breach: the signal that was sent to the task; 0 if none.
     pub signal: u32,
-    /// Explicit padding, always zero.
-    pub reserved: u32,
+    /// Which set of programs tells, and so whose policies `policy` counts.
+    pub generation: u32,
     /// The task's name.
     pub comm: [u8; TASK_COMM_LEN],
     /// The device's name; empty if there is none.

@@ -1,5 +1,15 @@
 //! Which policy a cgroup has, and why.
 
+/// How many sets of policies the maps hold: the one in force, and the one that
+/// a reload prepares. Turning from one to the other is one write.
+pub const BANKS: usize = 2;
+
+/// [`GuardRecord::policies`]: no policy applies.
+pub const NO_POLICY: u32 = u32::MAX;
+
+/// The longest name of a policy, in bytes.
+pub const POLICY_NAME_LEN: usize = 64;
+
 /// Why a cgroup is guarded.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,21 +22,57 @@ pub enum Origin {
     Ancestor = 3,
 }
 
+impl Origin {
+    /// The origin with this number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        [Self::Matched, Self::Creator, Self::Ancestor]
+            .into_iter()
+            .find(|origin| *origin as u32 == number)
+    }
+}
+
 /// The `cgroup/setsockopt` program is in effect for sockets of this cgroup.
 pub const SOCKOPT_ATTACHED: u32 = 1;
 
 /// The value of the guard map; its key is the cgroup v2 id (`kernfs_node.id`).
 #[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuardRecord {
-    /// Index into the policy map.
-    pub policy: u32,
+    /// Indices into the policy map, one for each bank, or [`NO_POLICY`].
+    pub policies: [u32; BANKS],
     /// An [`Origin`].
     pub origin: u32,
     /// Bits such as [`SOCKOPT_ATTACHED`].
     pub flags: u32,
-    /// Explicit padding, always zero.
-    pub reserved: u32,
+}
+
+impl GuardRecord {
+    /// The record of a cgroup that no policy applies to.
+    pub const NONE: Self = Self {
+        policies: [NO_POLICY; BANKS],
+        origin: 0,
+        flags: 0,
+    };
+}
+
+impl Default for GuardRecord {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// Which agent's programs have reported what a task does, while two sets of
+/// programs are attached: for each task. Never changes its layout, since sets of
+/// different versions share it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handover {
+    /// The newer set's generation.
+    pub generation: u32,
+    /// How many of its reports the older set has yet to find out for itself,
+    /// and then must not repeat.
+    pub ahead: u32,
 }
 
 const _: () = assert!(size_of::<GuardRecord>() == 16);
+const _: () = assert!(size_of::<Handover>() == 8);

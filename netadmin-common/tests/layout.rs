@@ -5,13 +5,13 @@ use std::mem::{offset_of, size_of};
 
 use netadmin_common::call::CallRecord;
 use netadmin_common::event::{EventAccount, EventRecord};
-use netadmin_common::guard::GuardRecord;
+use netadmin_common::guard::{GuardRecord, Handover};
 use netadmin_common::pieces::NetAdminRecord;
 use netadmin_common::policy::{OptionRecord, PolicyRecord, PromiscuousRecord};
 use netadmin_common::{Exception, LAYOUT_VERSION, Range, Text, ValueSet};
 
 /// The version that the table below is of.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Checks size and offsets; a field that is not in the table does not compile.
 macro_rules! layout {
@@ -33,10 +33,11 @@ macro_rules! layout {
 #[test]
 fn a_change_of_layout_raises_the_version() {
     assert_eq!(LAYOUT_VERSION, VERSION, "renew the table with the version");
-    layout!(GuardRecord, 16, policy: 0, origin: 4, flags: 8, reserved: 12);
-    layout!(CallRecord, 16, command: 0, state: 4, reported_option: 8, reserved: 12);
+    layout!(GuardRecord, 16, policies: 0, origin: 8, flags: 12);
+    layout!(Handover, 8, generation: 0, ahead: 4);
+    layout!(CallRecord, 16, command: 0, state: 4, reported_option: 8, seen_option: 12);
     layout!(EventAccount, 40, seen: 0, submitted: 8, suppressed: 16, dropped: 24, breaches: 32);
-    layout!(EventRecord, 120, layout: 0, kind: 4, via: 6, time: 8, cgroup: 16, pid: 24, tid: 28, uid: 32, policy: 36, rule: 40, operation: 42, errno: 44, value: 48, value_state: 56, ifindex: 60, promiscuity_before: 64, promiscuity_after: 68, kernel_thread: 72, netns: 76, signal: 80, reserved: 84, comm: 88, ifname: 104);
+    layout!(EventRecord, 120, layout: 0, kind: 4, via: 6, time: 8, cgroup: 16, pid: 24, tid: 28, uid: 32, policy: 36, rule: 40, operation: 42, errno: 44, value: 48, value_state: 56, ifindex: 60, promiscuity_before: 64, promiscuity_after: 68, kernel_thread: 72, netns: 76, signal: 80, generation: 84, comm: 88, ifname: 104);
     layout!(Range, 16, first: 0, last: 8);
     layout!(ValueSet, 264, len: 0, reserved: 4, ranges: 8);
     layout!(Exception, 40, by: 0, reserved: 4, text: 8, mask: 24);

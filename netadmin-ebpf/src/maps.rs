@@ -9,16 +9,24 @@ use aya_ebpf::{
     },
     helpers::generated::bpf_task_storage_get,
     macros::{btf_map, map},
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
-use netadmin_common::{GuardRecord, PolicyRecord, call::CallRecord, event::EventAccount};
+use netadmin_common::{
+    GuardRecord, PolicyRecord,
+    call::CallRecord,
+    event::EventAccount,
+    guard::{BANKS, Handover, POLICY_NAME_LEN},
+};
 
 use crate::{hooks::datagram::Judgement, kernel::task};
 
-/// Most cgroups that can be guarded at a time.
+/// Most cgroups that can be guarded at a time; the agent may say otherwise.
 const MAX_CGROUPS: u32 = 32_768;
-/// Most policies that can be in force at a time.
-const MAX_POLICIES: u32 = 512;
+/// Most policies that can be in force at a time, in each bank.
+const MAX_POLICIES: u32 = 512 * BANKS as u32;
+/// Operations of threads that are remembered while one agent takes over from
+/// another; others may be reported twice.
+const MAX_REPORTED: u32 = 8192;
 /// Bytes of events that wait for the agent.
 const EVENTS_LEN: u32 = 1 << 20;
 /// Bytes of cgroup births and deaths that wait for the agent.
@@ -28,6 +36,24 @@ const CGROUP_EVENTS_LEN: u32 = 1 << 20;
 #[map]
 pub static GUARDS: HashMap<u64, GuardRecord> =
     HashMap::with_max_entries(MAX_CGROUPS, BPF_F_NO_PREALLOC);
+
+/// One word: the bank whose policies are in force.
+#[map]
+pub static BANK: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Policy index to the policy's name; for agents and `status` alone.
+#[map]
+pub static NAMES: Array<[u8; POLICY_NAME_LEN]> = Array::with_max_entries(MAX_POLICIES, 0);
+
+/// One word: 1 while two agents' programs are attached. Shared by all versions.
+#[map]
+pub static OVERLAP: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Thread id, way and operation (32, 16 and 16 bits) to who has reported it, while
+/// two agents' programs are attached. Shared by all versions. (No task storage,
+/// which `cgroup/setsockopt` programs may not use.)
+#[map]
+pub static HANDOVER: LruHashMap<u64, Handover> = LruHashMap::with_max_entries(MAX_REPORTED, 0);
 
 /// Policy index to policy.
 #[map]

@@ -2,6 +2,7 @@
 
 use core::arch::asm;
 
+use aya_ebpf::Global;
 use aya_ebpf::helpers::{
     bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
     generated::{bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_ktime_get_boot_ns},
@@ -11,13 +12,14 @@ use netadmin_common::{
     EventKind, EventRecord, LAYOUT_VERSION, Operation, OperationKind, Rule, SocketOption, Text,
     Value, Verdict, Via, decide,
     event::{TASK_COMM_LEN, VALUE_KNOWN, VALUE_NONE, VALUE_PRIVILEGED, VALUE_UNKNOWN},
+    guard::{Handover, NO_POLICY},
     policy::MODE_AUDIT,
 };
 
 use crate::{
     guard::{self, Guard},
     kernel::{Address, layout, netdev, task},
-    maps::{ACCOUNT, CGROUP_EVENTS, EVENTS},
+    maps::{ACCOUNT, CGROUP_EVENTS, EVENTS, HANDOVER, OVERLAP},
 };
 
 /// `EPERM` (asm-generic/errno-base.h).
@@ -58,6 +60,8 @@ pub struct Question {
     ifindex: u32,
     excepted: u32,
     value_state: u32,
+    policy: u32,
+    has_second: u32,
     value: i64,
     name: Text,
 }
@@ -73,6 +77,8 @@ impl Question {
             ifindex: 0,
             excepted: 0,
             value_state: VALUE_NONE,
+            policy: NO_POLICY,
+            has_second: 1,
             value: 0,
             name: Text::EMPTY,
         }
@@ -126,6 +132,36 @@ impl Question {
         }
     }
 
+    /// Under the policy with this index, which the hook has consulted before.
+    /// Without it, under the one that is then in force.
+    #[inline(always)]
+    pub fn under(mut self, policy: u32) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Asked by a program that is never attached twice: a newer one replaces it.
+    #[inline(always)]
+    pub fn asked_once(mut self) -> Self {
+        self.has_second = 0;
+        self
+    }
+
+    /// What [`Self::under`] said.
+    #[inline(always)]
+    pub fn policy(&self) -> u32 {
+        self.policy
+    }
+
+    #[inline(always)]
+    fn guard(&self) -> Option<Guard> {
+        let (cgroup, _) = match self.policy {
+            NO_POLICY => return guard::current(),
+            _ => guard::record_of_current(),
+        };
+        guard::under(cgroup, self.policy)
+    }
+
     #[inline(always)]
     fn operation(&self) -> Option<Operation> {
         Some(Operation {
@@ -157,7 +193,7 @@ extern "C" fn netadmin_decide(question: *const Question) -> u32 {
     let Some(question) = (unsafe { question.as_ref() }) else {
         return 1;
     };
-    let Some(guard) = guard::current() else {
+    let Some(guard) = question.guard() else {
         return 0;
     };
     let Some(operation) = question.operation() else {
@@ -207,6 +243,9 @@ pub struct Rise {
 #[inline(always)]
 pub fn tell_rise(rise: Rise, guard: Option<&Guard>, signal: u32) {
     if guard.is_some() {
+        if is_told_already(0, EventKind::Breach as u32) {
+            return;
+        }
         count(BREACH);
     }
     let buffer = match guard {
@@ -245,6 +284,7 @@ pub fn tell_rise(rise: Rise, guard: Option<&Guard>, signal: u32) {
             .and_then(|net| net.read(&layout::NET_NS_INUM))
             .unwrap_or(0),
         signal,
+        generation: GENERATION.load(),
         comm: aya_ebpf::helpers::bpf_get_current_comm().unwrap_or_default(),
         ifname: netdev::name(device).unwrap_or_default().bytes(),
         ..EventRecord::default()
@@ -253,9 +293,53 @@ pub fn tell_rise(rise: Rise, guard: Option<&Guard>, signal: u32) {
     count(SUBMITTED);
 }
 
+/// The number of the set of programs that this one belongs to; the agent sets it.
+#[unsafe(no_mangle)]
+static GENERATION: Global<u32> = Global::new(0);
+
+/// Whether a newer agent's program has just reported this. While one agent takes
+/// over from another, two programs judge each call, the newer one first
+/// (`hlist_add_head` in `bpf_trampoline_link_prog`). What the first refuses, the
+/// second does not see; what it lets pass, both may report. (Told apart by thread
+/// and operation: the newer set is attached hook by hook.)
+#[inline(always)]
+fn is_told_already(via: u32, kind: u32) -> bool {
+    if OVERLAP.get(0).is_none_or(|overlap| *overlap == 0) {
+        return false;
+    }
+    let own = GENERATION.load();
+    let thread = bpf_get_current_pid_tgid() << 32;
+    let key = thread | u64::from(via << 16 | kind & 0xffff);
+    let Some(told) = HANDOVER.get_ptr_mut(key) else {
+        let first = Handover {
+            generation: own,
+            ahead: 1,
+        };
+        // Without room for it, it may be reported twice.
+        let _full = HANDOVER.insert(key, first, 0);
+        return false;
+    };
+    // SAFETY: a live entry of the map, which only its own thread touches.
+    let told = unsafe { &mut *told };
+    if told.generation > own {
+        let ahead = told.ahead > 0;
+        told.ahead -= u32::from(ahead);
+        return ahead;
+    }
+    if told.generation < own {
+        told.generation = own;
+        told.ahead = 0;
+    }
+    told.ahead += 1;
+    false
+}
+
 /// Hands an event to the agent, or counts it as dropped.
 #[inline(always)]
 fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
+    if question.has_second != 0 && is_told_already(question.via, question.kind) {
+        return;
+    }
     let Some(mut entry) = EVENTS.reserve::<EventRecord>(0) else {
         count(DROPPED);
         return;
@@ -292,7 +376,7 @@ fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
         (*event).kernel_thread = 0;
         (*event).netns = 0;
         (*event).signal = 0;
-        (*event).reserved = 0;
+        (*event).generation = GENERATION.load();
         bpf_get_current_comm((&raw mut (*event).comm).cast(), TASK_COMM_LEN as u32);
         (&raw mut (*event).ifname)
             .cast::<[u64; 2]>()

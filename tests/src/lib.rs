@@ -6,7 +6,7 @@ pub mod node;
 pub mod promise1_promiscuity;
 pub mod promise2_arguments;
 pub mod promise4_nothing_else_changes;
-pub mod promise5_cgroups;
+pub mod promise5_always_on;
 pub mod promise6_fail_closed;
 pub mod promise7_accountable;
 pub mod promise9_portability;

@@ -1,32 +1,43 @@
 //! The map of guarded cgroups, and why each is in it.
 
-use std::collections::{HashMap as Paths, VecDeque};
+use std::collections::{HashMap as Paths, HashSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use aya::maps::{HashMap, MapData, MapError};
-use aya::programs::cgroup_sockopt::CgroupSockoptLink;
-use netadmin_common::guard::SOCKOPT_ATTACHED;
+use netadmin_common::guard::{NO_POLICY, SOCKOPT_ATTACHED};
 use netadmin_common::{GuardRecord, Origin};
 
+use super::attached::Attached;
+use super::book::Book;
+use super::earlier::Earlier;
 use super::tree::Tree;
 use crate::kernel::{KernelError, Programs};
-use crate::policy::PolicySet;
+use crate::policy::{CompiledPolicy, PolicySet};
 use crate::records::Record;
 
 /// How many removed cgroups keep their path, for events that come late.
 const REMEMBERED: usize = 4096;
 
+/// `BPF_ANY` and `BPF_EXIST` (linux/bpf.h).
+const BPF_ANY: u64 = 0;
+const BPF_EXIST: u64 = 2;
+
 /// Why a cgroup cannot be guarded.
 #[derive(Debug, thiserror::Error)]
 pub enum GuardError {
     /// The map refused it.
-    #[error("cannot guard cgroup {path}: {source}; at most 32768 cgroups can be guarded at a time")]
+    #[error(
+        "cannot guard cgroup {path}: {source}; at most {limit} cgroups can be guarded at a time \
+         (--max-cgroups)"
+    )]
     Map {
         /// The cgroup.
         path: String,
         /// The kernel's answer.
         source: MapError,
+        /// How many fit.
+        limit: u32,
     },
     /// It is there, but its path cannot be had.
     #[error(
@@ -48,10 +59,12 @@ pub enum GuardError {
 pub struct Guards {
     tree: Tree,
     map: HashMap<MapData, u64, Record<GuardRecord>>,
-    policies: PolicySet,
+    book: Book,
+    limit: u32,
+    earlier: Option<Earlier>,
     paths: Paths<u64, String>,
     gone: VecDeque<(u64, String)>,
-    attached: Paths<u64, CgroupSockoptLink>,
+    attached: Attached,
 }
 
 impl Guards {
@@ -59,21 +72,31 @@ impl Guards {
     pub fn new(
         tree: Tree,
         map: HashMap<MapData, u64, Record<GuardRecord>>,
-        policies: PolicySet,
+        book: Book,
+        limit: u32,
     ) -> Self {
         Self {
             tree,
             map,
-            policies,
+            book,
+            limit,
+            earlier: None,
             paths: Paths::new(),
             gone: VecDeque::new(),
-            attached: Paths::new(),
+            attached: Attached::default(),
         }
     }
 
-    /// The policies that are in force.
-    pub fn policies(&self) -> &PolicySet {
-        &self.policies
+    /// Asks an earlier set of programs what was made by whom, until
+    /// [`Self::let_go_of_earlier`].
+    pub fn take_over_from(&mut self, earlier: Earlier, programs: &Programs) {
+        self.earlier = Some(earlier);
+        self.attached = Attached::of_earlier(programs);
+    }
+
+    /// The policies.
+    pub fn book(&self) -> &Book {
+        &self.book
     }
 
     /// How many cgroups are guarded, as far as has been told.
@@ -83,39 +106,145 @@ impl Guards {
 
     /// Policies that guard nothing (yet).
     pub fn idle_policies(&self) -> Vec<&str> {
-        let mut used = vec![false; self.policies.policies.len()];
-        for id in self.paths.keys() {
-            if let Some(record) = self.record(*id)
-                && let Some(used) = used.get_mut(record.policy as usize)
-            {
-                *used = true;
-            }
-        }
-        let named = self.policies.policies.iter().zip(used);
+        let used: HashSet<u32> = self
+            .paths
+            .keys()
+            .filter_map(|id| self.policy_in(self.book.in_force(), *id))
+            .collect();
+        let named = self.book.policies().policies.iter().enumerate();
+        let index = |place| self.book.index(self.book.in_force(), place);
         named
-            .filter(|(_, used)| !used)
-            .map(|(policy, _)| policy.name.as_str())
+            .filter(|(place, _)| index(*place).is_none_or(|index| !used.contains(&index)))
+            .map(|(_, policy)| policy.name.as_str())
             .collect()
     }
 
     /// Guards what there is: every cgroup that a policy matches, and all below.
     pub fn scan(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
+        self.scan_into(self.book.in_force(), programs)
+    }
+
+    /// Writes down in the spare bank what `policies` mean for every cgroup. They
+    /// come into force with [`Self::turn`].
+    pub fn prepare(
+        &mut self,
+        policies: PolicySet,
+        programs: &mut Programs,
+    ) -> Result<(), GuardError> {
+        self.book.prepare(policies);
+        self.scan_into(self.book.spare(), programs)
+    }
+
+    /// The spare bank is in force: drops what it does not guard.
+    pub fn turn(&mut self) {
+        self.book.turn();
+        let bank = self.book.in_force();
+        let ids: Vec<u64> = self.map.keys().flatten().collect();
+        for id in ids {
+            if self.policy_in(bank, id).is_none() {
+                let _absent = self.map.remove(&id);
+                self.paths.remove(&id);
+                self.attached.retire(id);
+            }
+        }
+        self.uncover();
+    }
+
+    /// Takes back the word that the program that sees option values is there,
+    /// where it is about to be detached.
+    fn uncover(&mut self) {
+        let bank = self.book.in_force();
+        let covered = |(id, path): (&u64, &String)| {
+            let stays = self.attached.contains(*id) || self.is_covered(Path::new(path), bank);
+            (!stays).then_some(*id)
+        };
+        let bare: Vec<u64> = self.paths.iter().filter_map(covered).collect();
+        for id in bare {
+            if let Some(mut record) = self.record(id)
+                && record.flags & SOCKOPT_ATTACHED != 0
+            {
+                record.flags &= !SOCKOPT_ATTACHED;
+                // Removed meanwhile.
+                let _gone = self.map.insert(id, Record(record), BPF_EXIST);
+            }
+        }
+    }
+
+    /// Goes through the whole tree again, after births or deaths were missed.
+    pub fn rescan(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
+        let ids: Vec<u64> = self.map.keys().flatten().collect();
+        for id in ids {
+            if self.tree.path(id).is_err_and(|error| is_gone(&error)) {
+                self.gone(id);
+            }
+        }
+        self.scan(programs)
+    }
+
+    fn scan_into(&mut self, bank: usize, programs: &mut Programs) -> Result<(), GuardError> {
         let mut waiting = vec![PathBuf::from("/")];
         while let Some(path) = waiting.pop() {
             // Removed meanwhile: the next event says so too.
             let Ok(id) = self.tree.id(&path) else {
                 continue;
             };
-            self.admit_if_there(id, &path, programs)?;
+            self.admit_if_there(id, &path, bank, programs)?;
             waiting.extend(self.tree.children(&path).unwrap_or_default());
+        }
+        Ok(())
+    }
+
+    /// Puts our value program where an earlier set has its own.
+    pub fn take_over_value_links(&mut self, programs: &mut Programs) -> Result<(), KernelError> {
+        self.attached.take_over(programs)
+    }
+
+    /// Looks once more at what the earlier set has seen while ours was not yet
+    /// complete. After this it may go.
+    pub fn let_go_of_earlier(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
+        let Some(earlier) = &self.earlier else {
+            return Ok(());
+        };
+        let made_by_guarded = |id: &u64| earlier.creators_policy(*id).is_some();
+        let ids: Vec<u64> = earlier
+            .cgroups()
+            .into_iter()
+            .filter(made_by_guarded)
+            .collect();
+        for id in ids {
+            let known = self.record(id);
+            if known.is_none_or(|record| record.origin != Origin::Creator as u32) {
+                self.made(id, programs)?;
+            }
+        }
+        self.earlier = None;
+        let unguarded = |id: &u64| self.record(*id).is_none();
+        let idle: Vec<u64> = self
+            .attached
+            .cgroups()
+            .into_iter()
+            .filter(unguarded)
+            .collect();
+        for id in idle {
+            self.attached.retire(id);
         }
         Ok(())
     }
 
     /// A cgroup was made: match its path, unless a guarded task made it.
     pub fn made(&mut self, id: u64, programs: &mut Programs) -> Result<(), GuardError> {
+        self.made_in(self.book.in_force(), id, programs)
+    }
+
+    /// The same in the spare bank, while it is being prepared.
+    pub fn made_meanwhile(&mut self, id: u64, programs: &mut Programs) -> Result<(), GuardError> {
+        self.made(id, programs)?;
+        self.made_in(self.book.spare(), id, programs)
+    }
+
+    fn made_in(&mut self, bank: usize, id: u64, programs: &mut Programs) -> Result<(), GuardError> {
         match self.tree.path(id) {
-            Ok(path) => self.admit_if_there(id, &path, programs),
+            Ok(path) => self.admit_if_there(id, &path, bank, programs),
             // Removed meanwhile: `gone` follows.
             Err(error) if is_gone(&error) => Ok(()),
             Err(error) => Err(GuardError::Path { id, error }),
@@ -124,7 +253,7 @@ impl Guards {
 
     /// A cgroup was removed; the kernel has forgotten it already.
     pub fn gone(&mut self, id: u64) {
-        self.attached.remove(&id);
+        self.attached.forget(id);
         // Also what came to be guarded while it went.
         let _absent = self.map.remove(&id);
         if let Some(path) = self.paths.remove(&id) {
@@ -135,14 +264,16 @@ impl Guards {
         }
     }
 
+    /// What can be done later, now and then.
+    pub fn tidy(&mut self) {
+        self.attached.detach_retired();
+    }
+
     /// The path of a guarded cgroup, also of one that was removed lately.
     pub fn path(&self, id: u64) -> Option<String> {
         let late = || {
-            self.gone
-                .iter()
-                .rev()
-                .find(|(gone, _)| *gone == id)
-                .map(|(_, path)| path)
+            let mut gone = self.gone.iter().rev();
+            gone.find(|(gone, _)| *gone == id).map(|(_, path)| path)
         };
         let known = self.paths.get(&id).or_else(late).cloned();
         known.or_else(|| {
@@ -158,9 +289,10 @@ impl Guards {
         &mut self,
         id: u64,
         path: &Path,
+        bank: usize,
         programs: &mut Programs,
     ) -> Result<(), GuardError> {
-        let outcome = self.admit(id, path, programs);
+        let outcome = self.admit(id, path, bank, programs);
         match self.tree.id(path) {
             Ok(now) if now == id => outcome,
             Err(error) if !is_gone(&error) => outcome,
@@ -171,63 +303,126 @@ impl Guards {
         }
     }
 
-    fn admit(&mut self, id: u64, folder: &Path, programs: &mut Programs) -> Result<(), GuardError> {
+    fn admit(
+        &mut self,
+        id: u64,
+        folder: &Path,
+        bank: usize,
+        programs: &mut Programs,
+    ) -> Result<(), GuardError> {
         let path = &*folder.to_string_lossy();
-        let inherited = self.record(id);
-        if inherited.is_some_and(|record| record.origin == Origin::Creator as u32) {
-            self.paths.insert(id, path.to_owned());
+        let known = self.record(id);
+        let above = self
+            .parent_record(folder)
+            .filter(|above| above.policies[bank] != NO_POLICY);
+        let assigned = self.assign(id, path, bank, known, above);
+        if assigned.is_none() && known.is_none() {
             return Ok(());
         }
-        let above = inherited.or_else(|| self.parent_record(folder));
-        let matched = self
-            .policies
-            .policy_for(path)
-            .and_then(|index| u32::try_from(index).ok());
-        let (policy, origin) = match (matched, above) {
-            (Some(policy), _) => (policy, Origin::Matched),
-            (None, Some(above)) => (above.policy, Origin::Ancestor),
-            (None, None) => return Ok(()),
-        };
-        let flags = self.cover(id, folder, policy, above, programs)?;
-        let record = GuardRecord {
-            policy,
-            origin: origin as u32,
-            flags,
-            reserved: 0,
-        };
-        self.map
-            .insert(id, Record(record), 0)
-            .map_err(|source| GuardError::Map {
+        let mut record = known.unwrap_or_default();
+        record.policies[bank] = NO_POLICY;
+        if let Some((policy, origin)) = assigned {
+            record.policies[bank] = policy;
+            record.origin = origin as u32;
+            if self.cover(id, folder, bank, policy, programs)? {
+                record.flags |= SOCKOPT_ATTACHED;
+            } else if bank == self.book.in_force() {
+                record.flags &= !SOCKOPT_ATTACHED;
+            }
+        }
+        let flags = if known.is_some() { BPF_EXIST } else { BPF_ANY };
+        if known != Some(record) {
+            let written = self.map.insert(id, Record(record), flags);
+            written.map_err(|source| GuardError::Map {
                 path: path.to_owned(),
                 source,
+                limit: self.limit,
             })?;
-        self.paths.insert(id, path.to_owned());
+        }
+        if assigned.is_some() {
+            self.paths.insert(id, path.to_owned());
+        }
         Ok(())
     }
 
+    /// What a bank's policies mean for a cgroup: decisions 1 and 2 of
+    /// ARCHITECTURE.md.
+    fn assign(
+        &self,
+        id: u64,
+        path: &str,
+        bank: usize,
+        known: Option<GuardRecord>,
+        above: Option<GuardRecord>,
+    ) -> Option<(u32, Origin)> {
+        let above = above.map(|above| above.policies[bank]);
+        if let Some(name) = self.creators_policy(id, known) {
+            let kept = self.book.index_of_name(bank, &name).or(above);
+            return kept.map(|policy| (policy, Origin::Creator));
+        }
+        let matched = self.book.index_of_path(bank, path);
+        matched
+            .map(|policy| (policy, Origin::Matched))
+            .or_else(|| above.map(|policy| (policy, Origin::Ancestor)))
+    }
+
+    /// The name of the policy that a cgroup has from its creator.
+    fn creators_policy(&self, id: u64, known: Option<GuardRecord>) -> Option<String> {
+        if let Some(earlier) = &self.earlier
+            && let Some(name) = earlier.creators_policy(id)
+        {
+            return Some(name);
+        }
+        let record = known.filter(|record| record.origin == Origin::Creator as u32)?;
+        let policy = self.book.policy(record.policies[self.book.in_force()])?;
+        Some(policy.name.clone())
+    }
+
     /// Attaches the program that sees option values, if the policy needs it and
-    /// no cgroup above has it. Before the record says so, never after.
+    /// no guarded cgroup above has it. Before the record says so, never after.
     fn cover(
         &mut self,
         id: u64,
         path: &Path,
+        bank: usize,
         policy: u32,
-        above: Option<GuardRecord>,
         programs: &mut Programs,
-    ) -> Result<u32, GuardError> {
-        let flags = above.map_or(0, |record| record.flags);
-        let policy = self.policies.policies.get(policy as usize);
-        let needed = policy.is_some_and(crate::policy::CompiledPolicy::needs_value_program);
-        if !needed || flags & SOCKOPT_ATTACHED != 0 {
-            return Ok(flags);
+    ) -> Result<bool, KernelError> {
+        let policy = self.book.policy(policy);
+        let needed = policy.is_some_and(CompiledPolicy::needs_value_program);
+        if self.attached.contains(id) || self.is_covered(path, bank) {
+            return Ok(true);
         }
-        let link = programs.attach_value_program(&self.tree.folder(path))?;
-        self.attached.insert(id, link);
-        Ok(flags | SOCKOPT_ATTACHED)
+        if needed {
+            let folder = self.tree.folder(path);
+            self.attached.attach(id, &folder, programs)?;
+        }
+        Ok(needed)
+    }
+
+    /// Whether the program that sees option values is attached to a cgroup above
+    /// that a bank's policies guard, and where it therefore stays.
+    fn is_covered(&self, path: &Path, bank: usize) -> bool {
+        if self.attached.is_empty() {
+            return false;
+        }
+        let above = path
+            .ancestors()
+            .skip(1)
+            .filter_map(|path| self.tree.id(path).ok());
+        above
+            .take_while(|id| self.policy_in(bank, *id).is_some())
+            .any(|id| self.attached.contains(id))
     }
 
     fn record(&self, id: u64) -> Option<GuardRecord> {
         self.map.get(&id, 0).ok().map(|record| record.0)
+    }
+
+    /// The policy of a cgroup in a bank.
+    fn policy_in(&self, bank: usize, id: u64) -> Option<u32> {
+        let policy = self.record(id)?.policies[bank];
+        (policy != NO_POLICY).then_some(policy)
     }
 
     fn parent_record(&self, path: &Path) -> Option<GuardRecord> {

@@ -2,10 +2,17 @@
 //!
 //! The kernel side ([`netadmin_common::GuardRecord`]) lets a new cgroup inherit
 //! before any task can enter it; this side matches paths. `Tree` knows the file
-//! system, `Guards` decides and keeps the map.
+//! system, `Guards` decides and keeps the map, `Book` knows the policies,
+//! `Earlier` what the programs of an agent before this one have to tell.
 
+mod attached;
+mod book;
+mod earlier;
 mod guards;
 mod tree;
 
+pub use attached::Attached;
+pub use book::Book;
+pub use earlier::{Earlier, EarlierError, Names, pinned_names};
 pub use guards::{GuardError, Guards};
 pub use tree::{Tree, TreeError, mount_point};

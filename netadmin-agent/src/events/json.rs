@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use serde::Serialize;
 
 use super::clock::Clock;
-use crate::policy::PolicySet;
+use crate::policy::CompiledPolicy;
 
 /// Version of the event's shape. Raised when a field changes its meaning or
 /// goes; new fields may come without.
@@ -24,12 +24,37 @@ pub struct Context<'a> {
     pub node_name: &'a str,
     /// The clocks.
     pub clock: &'a Clock,
-    /// The policies that the programs had.
-    pub policies: &'a PolicySet,
+    /// The policy that the programs went by, if it is known.
+    pub policy: Option<PolicyName<'a>>,
     /// The path of the task's cgroup, if it is known.
     pub cgroup: Option<&'a str>,
     /// Whether the agent has taken back the flag that made a breach.
     pub cleared: bool,
+}
+
+/// A policy that an event names.
+#[derive(Clone, Copy, Debug)]
+pub enum PolicyName<'a> {
+    /// One of this agent's.
+    InForce(&'a CompiledPolicy),
+    /// One of the agent's before, whose file may have been another.
+    Former(&'a str),
+}
+
+impl<'a> PolicyName<'a> {
+    fn name(self) -> &'a str {
+        match self {
+            Self::InForce(policy) => &policy.name,
+            Self::Former(name) => name,
+        }
+    }
+
+    fn line(self, rule: Rule, operation: Option<OperationKind>) -> Option<usize> {
+        match self {
+            Self::InForce(policy) => policy.rule_line(rule, operation),
+            Self::Former(_) => None,
+        }
+    }
 }
 
 /// An event, ready to be written.
@@ -123,10 +148,10 @@ impl<'a> Event<'a> {
         Some(match kind {
             EventKind::Rise => told.with_rise(record),
             EventKind::Breach => told
-                .with_verdict(record, context.policies)
+                .with_verdict(record, context.policy)
                 .with_rise(record)
                 .with_breach(record, context.cleared),
-            _ => told.with_verdict(record, context.policies),
+            _ => told.with_verdict(record, context.policy),
         })
     }
 
@@ -157,17 +182,14 @@ impl<'a> Event<'a> {
         self
     }
 
-    fn with_verdict(mut self, record: &EventRecord, policies: &'a PolicySet) -> Self {
-        let policy = usize::try_from(record.policy)
-            .ok()
-            .and_then(|index| policies.policies.get(index));
+    fn with_verdict(mut self, record: &EventRecord, policy: Option<PolicyName<'a>>) -> Self {
         let rule = Rule::from_number(record.rule);
         let operation = OperationKind::from_number(record.operation);
-        self.policy = policy.map(|policy| policy.name.as_str());
+        self.policy = policy.map(PolicyName::name);
         self.rule = name(record.rule, Rule::from_number, Rule::name);
         self.line = policy
             .zip(rule)
-            .and_then(|(policy, rule)| policy.rule_line(rule, operation));
+            .and_then(|(policy, rule)| policy.line(rule, operation));
         self.errno = errno(record.errno);
         self
     }

@@ -3,8 +3,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::policy::load_source;
 use crate::policy::source::Source;
+use crate::policy::{PolicySet, load_source};
 
 const POLICY: &str = r#"version = 1
 [[policy]]
@@ -55,7 +55,10 @@ fn line_of(kind: EventKind, record: &EventRecord) -> String {
         seq: 17,
         node_name: "n",
         clock: &Clock::between(1_795_471_200_000_000_000, 0),
-        policies: &policies,
+        policy: policies
+            .policies
+            .get(record.policy as usize)
+            .map(PolicyName::InForce),
         cgroup: Some("/a/b"),
         cleared: true,
     };
@@ -206,7 +209,7 @@ fn cgroups_made_and_gone_are_for_the_agent_alone() {
         seq: 0,
         node_name: "n",
         clock: &Clock::between(0, 0),
-        policies: &policies,
+        policy: policies.policies.first().map(PolicyName::InForce),
         cgroup: None,
         cleared: false,
     };

@@ -11,5 +11,5 @@ mod sink;
 
 pub use clock::Clock;
 pub use decode::{DecodeError, decode};
-pub use json::{Context, Event, SCHEMA, node_name};
+pub use json::{Context, Event, PolicyName, SCHEMA, node_name};
 pub use sink::{Sink, SinkError, Written};

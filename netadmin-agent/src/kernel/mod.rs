@@ -1,9 +1,13 @@
 //! What this kernel can do, and the programs in it.
 
 mod btf;
+mod error;
 mod layout;
+pub mod pins;
 pub mod program_log;
 mod programs;
+mod sys;
 
+pub use error::KernelError;
 pub use layout::{Layout, LayoutError};
-pub use programs::{KernelError, Programs, probe_load};
+pub use programs::{Limits, LoadOptions, Programs, ValueLink, probe_load};

@@ -1,70 +1,34 @@
 //! Loads and attaches the programs.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    fs::{self, File},
+    io,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+    rc::Rc,
+    thread::sleep,
+    time::Duration,
+};
 
 use aya::{
     Btf, Ebpf, EbpfLoader, include_bytes_aligned,
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
     programs::{
-        BtfTracePoint, CgroupAttachMode, CgroupSockopt, FEntry, FExit, Lsm, ProgramError,
-        cgroup_sockopt::CgroupSockoptLink,
+        BtfTracePoint, CgroupSockopt, FEntry, FExit, Lsm, ProgramError, ProgramFd,
+        links::{FdLink, PinnedLink},
     },
 };
-use netadmin_common::{GuardRecord, PolicyRecord, event::EventAccount};
+use netadmin_common::{GuardRecord, PolicyRecord, event::EventAccount, guard::POLICY_NAME_LEN};
 
-use super::layout::{Layout, LayoutError, VMLINUX_BTF};
+use super::{
+    error::KernelError,
+    layout::{Layout, VMLINUX_BTF},
+    pins::{PinnedSet, Pins},
+    sys,
+};
 use crate::records::Record;
 
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netadmin.bpf.o"));
-
-/// Why programs could not be loaded or attached.
-#[derive(Debug, thiserror::Error)]
-pub enum KernelError {
-    /// The agent was built without the programs.
-    #[error("this agent was built without its eBPF programs: build it with `cargo xtask build`")]
-    NoObject,
-    /// The kernel's layout could not be found.
-    #[error(transparent)]
-    Layout(#[from] LayoutError),
-    /// The kernel's BTF could not be read.
-    #[error("{VMLINUX_BTF}: {0}")]
-    Btf(#[from] aya::BtfError),
-    /// The object or its maps were refused.
-    #[error("cannot load the eBPF maps: {0}; `netadmin-agent doctor` says what is missing")]
-    Object(#[from] aya::EbpfError),
-    /// One program was refused.
-    #[error(
-        "cannot {act} the eBPF program `{program}`: {source}; \
-         `netadmin-agent doctor` says what is missing"
-    )]
-    Program {
-        /// `load` or `attach`.
-        act: &'static str,
-        /// Its name.
-        program: &'static str,
-        /// The kernel's answer.
-        #[source]
-        source: ProgramError,
-    },
-    /// A map is not as expected, or refused an update.
-    #[error("eBPF map `{map}`: {source}")]
-    Map {
-        /// Its name.
-        map: &'static str,
-        /// The kernel's answer.
-        #[source]
-        source: MapError,
-    },
-    /// The value program could not be attached to a cgroup.
-    #[error("cannot attach to cgroup {path}: {source}")]
-    Cgroup {
-        /// The cgroup's folder.
-        path: String,
-        /// The kernel's answer.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-}
 
 /// How a program is attached.
 #[derive(Clone, Copy)]
@@ -82,7 +46,7 @@ const CGROUPS: &[(&str, Attachment)] = &[
 ];
 
 /// What judges before what answers: see `netadmin-ebpf/src/hooks/ioctl.rs`.
-const ENFORCERS: &[(&str, Attachment)] = &[
+const JUDGES: &[(&str, Attachment)] = &[
     (
         "promiscuity_breach",
         Attachment::Fexit("__dev_set_promiscuity"),
@@ -96,8 +60,14 @@ const ENFORCERS: &[(&str, Attachment)] = &[
     ("tun_dev_create", Attachment::Lsm("tun_dev_create")),
     ("socket_setsockopt", Attachment::Lsm("socket_setsockopt")),
     ("netlink_send", Attachment::Lsm("netlink_send")),
-    ("capable", Attachment::Lsm("capable")),
 ];
+
+/// What answers by what was judged.
+const ANSWERERS: &[(&str, Attachment)] = &[("capable", Attachment::Lsm("capable"))];
+
+/// How long calls may take that were under way when what judges was attached;
+/// later, what answers would refuse them as unjudged.
+const UNDER_WAY: Duration = Duration::from_millis(50);
 
 /// Not in every kernel; without it `file_ioctl` sees 32-bit callers too.
 const OPTIONAL: &[&str] = &["file_ioctl_compat"];
@@ -107,38 +77,141 @@ const WITNESS: &[(&str, Attachment)] = &[(
     Attachment::Fexit("__dev_set_promiscuity"),
 )];
 
+/// Banks of policies, as many as `netadmin_common::guard::BANKS`.
+const BANKS: u32 = netadmin_common::guard::BANKS as u32;
+
 /// The program that sees option values; attached by cgroup.
 const VALUE_PROGRAM: &str = "setsockopt_value";
 
-/// The loaded programs and their maps. Dropping it ends enforcement.
+/// Maps that belong to all sets, of whatever version.
+const SHARED_BY_ALL: &[&str] = &["OVERLAP", "HANDOVER"];
+/// Maps that a set takes over from an earlier one of the same layout: calls under
+/// way, and events that are not read yet.
+const TAKEN_OVER: &[&str] = &["CALLS", "EVENTS", "CGROUP_EVENTS", "ACCOUNT"];
+/// Maps that each set has of its own, and that others read.
+const OWN: &[&str] = &["GUARDS", "POLICIES", "NAMES", "BANK"];
+
+/// How much fits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Guarded cgroups.
+    pub cgroups: u32,
+    /// Policies.
+    pub policies: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            cgroups: 32_768,
+            policies: 512,
+        }
+    }
+}
+
+/// How to load.
+#[derive(Debug, Default)]
+pub struct LoadOptions<'a> {
+    /// Turn on the programs' debug lines.
+    pub log: bool,
+    /// How much fits.
+    pub limits: Limits,
+    /// Where to pin. `None`: all ends with the process.
+    pub pins: Option<Rc<Pins>>,
+    /// The set that is in force so far.
+    pub earlier: Option<&'a PinnedSet>,
+}
+
+/// The loaded programs and their maps. Dropping it ends enforcement, unless it
+/// is pinned.
 pub struct Programs {
     ebpf: Ebpf,
     btf: Btf,
+    pins: Option<Rc<Pins>>,
+    set: Option<PinnedSet>,
+    limits: Limits,
+}
+
+/// Keeps the value program attached to a cgroup.
+#[derive(Debug)]
+pub enum ValueLink {
+    /// As long as this is not dropped.
+    Held(OwnedFd),
+    /// As long as it is pinned here.
+    Pinned(PathBuf),
+}
+
+impl ValueLink {
+    /// Detaches it.
+    pub fn detach(self) {
+        if let Self::Pinned(path) = self {
+            // Nothing to be done about a pin that is gone.
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 impl Programs {
-    /// Loads the maps. `log` turns on the programs' debug lines.
-    pub fn load(log: bool) -> Result<Self, KernelError> {
+    /// Loads the maps, and pins them if asked to.
+    pub fn load(options: &LoadOptions<'_>) -> Result<Self, KernelError> {
         if OBJECT.is_empty() {
             return Err(KernelError::NoObject);
         }
         let layout = Layout::read(Path::new(VMLINUX_BTF))?;
         let btf = Btf::from_sys_fs()?;
-        let level: u8 = if log { u8::MAX } else { 0 };
+        let pins = options.pins.clone();
+        let set = pins.as_deref().map(|pins| new_set(pins, options.earlier));
+        let set = set.transpose()?;
+        let generation = set.as_ref().map_or(0, |set| set.generation);
+        let level: u8 = if options.log { u8::MAX } else { 0 };
         let mut loader = EbpfLoader::new();
         // Task storages: aya has no type for them, and the agent needs none.
         loader.btf(Some(&btf)).allow_unsupported_maps();
         loader.override_global("AYA_LOG_LEVEL", &level, false);
+        loader.override_global("GENERATION", &generation, true);
         for (global, offset) in layout.globals() {
             loader.override_global(global, offset, true);
         }
+        loader.map_max_entries("GUARDS", options.limits.cgroups);
+        for map in ["POLICIES", "NAMES"] {
+            loader.map_max_entries(map, BANKS * options.limits.policies);
+        }
+        if let (Some(pins), Some(set)) = (&pins, &set) {
+            for name in SHARED_BY_ALL {
+                loader.map_pin_path(name, pins.shared(name));
+            }
+            for name in TAKEN_OVER.iter().chain(OWN) {
+                loader.map_pin_path(name, set.entry(name));
+            }
+        }
         let ebpf = loader.load(OBJECT)?;
-        Ok(Self { ebpf, btf })
+        Ok(Self {
+            ebpf,
+            btf,
+            pins,
+            set,
+            limits: options.limits,
+        })
     }
 
     /// The object, for aya-log.
     pub fn ebpf_mut(&mut self) -> &mut Ebpf {
         &mut self.ebpf
+    }
+
+    /// Where it is pinned.
+    pub fn set(&self) -> Option<&PinnedSet> {
+        self.set.as_ref()
+    }
+
+    /// Which set of programs this is; 0 if it is not pinned.
+    pub fn generation(&self) -> u32 {
+        self.set.as_ref().map_or(0, |set| set.generation)
+    }
+
+    /// How much fits.
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Attaches what tells of cgroups.
@@ -148,12 +221,36 @@ impl Programs {
 
     /// Attaches what refuses.
     pub fn enforce(&mut self) -> Result<(), KernelError> {
-        self.attach_all(ENFORCERS)
+        self.attach_all(JUDGES)?;
+        sleep(UNDER_WAY);
+        self.attach_all(ANSWERERS)
     }
 
     /// Attaches what sees promiscuity rise.
     pub fn witness(&mut self) -> Result<(), KernelError> {
         self.attach_all(WITNESS)
+    }
+
+    /// Makes sure that every program is attached that should be, by what is
+    /// pinned: opens each link.
+    pub fn verify(&self) -> Result<(), KernelError> {
+        let Some(set) = &self.set else {
+            return Ok(());
+        };
+        for (program, _) in CGROUPS.iter().chain(JUDGES).chain(ANSWERERS) {
+            let opened = PinnedLink::from_pin(set.link(program));
+            match opened.and_then(|link| FdLink::from(link).info()) {
+                Err(_) if OPTIONAL.contains(program) && !set.link(program).exists() => {}
+                Ok(_info) => {}
+                Err(source) => {
+                    return Err(KernelError::Link {
+                        program: (*program).to_owned(),
+                        source: source.into(),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 
     fn attach_all(&mut self, programs: &[(&'static str, Attachment)]) -> Result<(), KernelError> {
@@ -181,13 +278,19 @@ impl Programs {
             program: name,
             source,
         };
+        let pin = self.set.as_ref().map(|set| set.link(name));
         let btf = &self.btf;
         let program = program(&mut self.ebpf, name)?;
         macro_rules! load_and_attach {
             ($kind:ty, $target:expr) => {{
                 let program: &mut $kind = program.try_into().map_err(load_error)?;
                 program.load($target, btf).map_err(load_error)?;
-                program.attach().map(drop).map_err(attach_error)
+                let link = program.attach().map_err(attach_error)?;
+                if let Some(path) = pin {
+                    let link = program.take_link(link).map_err(attach_error)?;
+                    pin_link(link.into(), name, &path)?;
+                }
+                Ok(())
             }};
         }
         match attachment {
@@ -200,39 +303,108 @@ impl Programs {
 
     /// Loads the program that sees option values.
     pub fn load_value_program(&mut self) -> Result<(), KernelError> {
-        let error = |source| KernelError::Program {
-            act: "load",
-            program: VALUE_PROGRAM,
-            source,
-        };
-        let program: &mut CgroupSockopt = program(&mut self.ebpf, VALUE_PROGRAM)?
-            .try_into()
-            .map_err(error)?;
-        program.load().map_err(error)
+        self.value_program()?
+            .load()
+            .map_err(|source| KernelError::Program {
+                act: "load",
+                program: VALUE_PROGRAM,
+                source,
+            })
     }
 
-    /// Attaches it to the cgroup whose folder is `path`, for the sockets made
-    /// there and below. It stays as long as the link.
-    pub fn attach_value_program(&mut self, path: &Path) -> Result<CgroupSockoptLink, KernelError> {
-        let error = |source: Box<dyn std::error::Error + Send + Sync>| KernelError::Cgroup {
+    /// Attaches it to the cgroup `id` whose folder is `path`, for the sockets made
+    /// there and below.
+    pub fn attach_value_program(&mut self, id: u64, path: &Path) -> Result<ValueLink, KernelError> {
+        let error = |source: io::Error| KernelError::Cgroup {
             path: path.display().to_string(),
-            source,
+            source: source.into(),
         };
-        let cgroup = File::open(path).map_err(|source: io::Error| error(source.into()))?;
-        let program: &mut CgroupSockopt = program(&mut self.ebpf, VALUE_PROGRAM)?
+        let pin = self.pins.as_ref().map(|pins| pins.value_link(id));
+        let cgroup = File::open(path).map_err(error)?;
+        let program = self.value_program_fd()?;
+        let link = sys::attach_setsockopt(program.as_fd(), cgroup.as_fd()).map_err(error)?;
+        let Some(pin) = pin else {
+            return Ok(ValueLink::Held(link));
+        };
+        // One that an earlier cgroup of this id has left is of no use.
+        let _absent = fs::remove_file(&pin);
+        sys::pin(link.as_fd(), &pin).map_err(error)?;
+        Ok(ValueLink::Pinned(pin))
+    }
+
+    /// Where an earlier set has pinned links of its value program, by cgroup.
+    pub fn pinned_value_links(&self) -> Vec<(u64, ValueLink)> {
+        let Some(pins) = &self.pins else {
+            return Vec::new();
+        };
+        let ids = pins.value_links().into_iter();
+        ids.map(|id| (id, ValueLink::Pinned(pins.value_link(id))))
+            .collect()
+    }
+
+    /// Puts this set's value program into a link that an earlier set has pinned.
+    /// False if its cgroup is gone, and the link with it.
+    pub fn take_over_value_link(&mut self, link: &ValueLink) -> Result<bool, KernelError> {
+        match link {
+            ValueLink::Held(_) => Ok(true),
+            ValueLink::Pinned(pin) => self.replace_value_program(pin),
+        }
+    }
+
+    fn replace_value_program(&mut self, pin: &Path) -> Result<bool, KernelError> {
+        let program = self.value_program_fd()?;
+        let link = sys::open_pinned(pin);
+        match link.and_then(|link| sys::replace_program(link.as_fd(), program.as_fd())) {
+            Ok(()) => Ok(true),
+            // cgroup_bpf_replace, of a link whose cgroup was removed.
+            Err(error) if error.raw_os_error() == Some(libc::ENOLINK) => {
+                ValueLink::Pinned(pin.to_owned()).detach();
+                Ok(false)
+            }
+            Err(error) => Err(KernelError::Link {
+                program: VALUE_PROGRAM.to_owned(),
+                source: error.into(),
+            }),
+        }
+    }
+
+    fn value_program_fd(&mut self) -> Result<&ProgramFd, KernelError> {
+        let program = self.value_program()?;
+        program.fd().map_err(|source| KernelError::Program {
+            act: "attach",
+            program: VALUE_PROGRAM,
+            source,
+        })
+    }
+
+    fn value_program(&mut self) -> Result<&mut CgroupSockopt, KernelError> {
+        program(&mut self.ebpf, VALUE_PROGRAM)?
             .try_into()
-            .map_err(|source: ProgramError| error(source.into()))?;
-        // A link always allows other programs beside it, and takes no flag that
-        // says so (cgroup_bpf_link_attach).
-        let id = program
-            .attach(cgroup, CgroupAttachMode::default())
-            .map_err(|source| error(source.into()))?;
-        program.take_link(id).map_err(|source| error(source.into()))
+            .map_err(|source| KernelError::Program {
+                act: "load",
+                program: VALUE_PROGRAM,
+                source,
+            })
     }
 
     /// The map of policies.
     pub fn policies(&mut self) -> Result<Array<&mut MapData, Record<PolicyRecord>>, KernelError> {
         map(&mut self.ebpf, "POLICIES")
+    }
+
+    /// The names of the policies.
+    pub fn names(&mut self) -> Result<Array<&mut MapData, [u8; POLICY_NAME_LEN]>, KernelError> {
+        map(&mut self.ebpf, "NAMES")
+    }
+
+    /// The word that says which bank of policies is in force.
+    pub fn bank(&mut self) -> Result<Array<&mut MapData, u32>, KernelError> {
+        map(&mut self.ebpf, "BANK")
+    }
+
+    /// The word that says whether two sets are attached.
+    pub fn overlap(&mut self) -> Result<Array<&mut MapData, u32>, KernelError> {
+        map(&mut self.ebpf, "OVERLAP")
     }
 
     /// The word that says which options have a rule on their value.
@@ -265,6 +437,22 @@ impl Programs {
     }
 }
 
+/// A set shares with the one before what is the same for both.
+fn new_set(pins: &Pins, earlier: Option<&PinnedSet>) -> Result<PinnedSet, KernelError> {
+    let same = earlier.filter(|earlier| earlier.has_our_layout());
+    Ok(pins.new_set(same, TAKEN_OVER)?)
+}
+
+fn pin_link(link: FdLink, program: &str, path: &Path) -> Result<(), KernelError> {
+    match link.pin(path) {
+        Ok(_pinned) => Ok(()),
+        Err(source) => Err(KernelError::Link {
+            program: program.to_owned(),
+            source: source.into(),
+        }),
+    }
+}
+
 fn program<'a>(
     ebpf: &'a mut Ebpf,
     name: &'static str,
@@ -292,7 +480,8 @@ where
 /// capability of its own: one of LSM, and the one that judges values. Attaches
 /// nothing, and drops them. The error says what the kernel answered.
 pub fn probe_load() -> Result<(), String> {
-    let mut programs = Programs::load(false).map_err(|error| error.to_string())?;
+    let mut programs =
+        Programs::load(&LoadOptions::default()).map_err(|error| error.to_string())?;
     let btf = &programs.btf;
     let program: &mut Lsm = program(&mut programs.ebpf, "socket_setsockopt")
         .map_err(|error| error.to_string())?

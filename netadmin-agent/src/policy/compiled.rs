@@ -21,6 +21,11 @@ pub struct CompiledPolicy {
 }
 
 impl CompiledPolicy {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The line of the file that makes this rule what it is: the rule's own,
     /// or, where it is not written down, that of the `promiscuous.default` it
     /// comes with; of `net_admin.deny`, that of the entry that names the

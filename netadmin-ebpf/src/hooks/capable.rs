@@ -10,6 +10,7 @@ use aya_ebpf::{helpers::bpf_probe_read_user, macros::lsm, programs::LsmContext};
 use netadmin_common::{
     OperationKind, SocketOption, Text, Value, Via,
     call::{CALL_ALLOWED, CALL_REFUSED, COMMAND_SYSFS_FLAGS},
+    policy::OPTION_VALUES,
 };
 
 use super::{ioctl, links};
@@ -41,7 +42,7 @@ pub fn capable(ctx: LsmContext) -> i32 {
     let refused = match task::call() {
         Call::Setsockopt { level, optname, .. } => {
             match SocketOption::from_level_and_name(level, optname) {
-                Some(option) => refuses_option(option, capability),
+                Some(option) => refuses_option(&guard, option, capability),
                 None => false,
             }
         }
@@ -57,7 +58,7 @@ pub fn capable(ctx: LsmContext) -> i32 {
 /// `sk_setsockopt`. For `SO_PRIORITY` and `SO_MARK` it asks `CAP_NET_RAW` first
 /// and, refused, `CAP_NET_ADMIN`: one operation, so one event.
 #[inline(always)]
-fn refuses_option(option: SocketOption, capability: i32) -> bool {
+fn refuses_option(guard: &Guard, option: SocketOption, capability: i32) -> bool {
     let mark = option as u32 + 1;
     let mut call = CALLS.of_current();
     if capability == CAP_NET_ADMIN
@@ -67,8 +68,21 @@ fn refuses_option(option: SocketOption, capability: i32) -> bool {
         call.reported_option = 0;
         return true;
     }
-    let refused =
-        Question::set(option.operation(), Value::Privileged, report::errno(option)).is_refused();
+    let by_value = guard.policy.options[option as usize].rule == OPTION_VALUES;
+    let value = match &mut call {
+        Some(call) if by_value && call.seen_option != mark => Value::Unknown,
+        None if by_value => Value::Unknown,
+        Some(call) => {
+            if !by_value {
+                call.seen_option = 0;
+            }
+            Value::Privileged
+        }
+        None => Value::Privileged,
+    };
+    let refused = Question::set(option.operation(), value, report::errno(option))
+        .under(guard.index)
+        .is_refused();
     if capability == CAP_NET_RAW
         && refused
         && let Some(call) = call

@@ -7,7 +7,9 @@ use aya_ebpf::{
     helpers::generated::bpf_ktime_get_boot_ns, macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
-use netadmin_common::{EventKind, EventRecord, GuardRecord, LAYOUT_VERSION, Origin};
+use netadmin_common::{
+    EventKind, EventRecord, GuardRecord, LAYOUT_VERSION, Origin, guard::NO_POLICY,
+};
 
 use crate::{
     guard,
@@ -16,7 +18,8 @@ use crate::{
 };
 
 /// Tracepoint `cgroup_mkdir(cgrp, path)`: the new cgroup gets its creator's
-/// policy; else its parent's, until the agent has matched its path.
+/// policy; else its parent's, until the agent has matched its path. In both
+/// banks, so that a reload meanwhile does not lose it.
 #[btf_tracepoint(function = "cgroup_mkdir")]
 pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     let group = Address::of::<u8>(ctx.arg(0));
@@ -26,36 +29,40 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     let Some(id) = cgroup::id(group) else {
         return 0;
     };
-    let parent = cgroup::parent_id(group).and_then(guard::of_cgroup);
-    // The programs that run for a cgroup's sockets are its parents'.
-    let flags = parent.map_or(0, |record| record.flags);
-    let inherited = match guard::current() {
-        Some(creator) => Some((creator.index, Origin::Creator)),
-        None => parent.map(|record| (record.policy, inherited_origin(record))),
-    };
+    let parent = cgroup::parent_id(group)
+        .and_then(guard::of_cgroup)
+        .unwrap_or(&GuardRecord::NONE);
+    let (_, creator) = guard::record_of_current();
+    let record = inherited(creator.unwrap_or(&GuardRecord::NONE), parent);
     let mut failure = 0;
-    if let Some((policy, origin)) = inherited {
-        let record = GuardRecord {
-            policy,
-            origin: origin as u32,
-            flags,
-            reserved: 0,
-        };
-        if let Err(error) = GUARDS.insert(id, record, 0) {
-            failure = error.unsigned_abs();
-        }
+    if record.policies != GuardRecord::NONE.policies
+        && let Err(error) = GUARDS.insert(id, record, 0)
+    {
+        failure = error.unsigned_abs();
     }
     tell(EventKind::CgroupMade, id, failure);
     0
 }
 
-/// A child of what a guarded task made is of the same making, whoever makes it.
 #[inline(always)]
-fn inherited_origin(parent: &GuardRecord) -> Origin {
-    if parent.origin == Origin::Creator as u32 {
+fn inherited(creator: &GuardRecord, parent: &GuardRecord) -> GuardRecord {
+    let choose = |bank: usize| match creator.policies[bank] {
+        NO_POLICY => parent.policies[bank],
+        policy => policy,
+    };
+    // A child of what a guarded task made is of the same making, whoever makes it.
+    let made =
+        creator.policies != GuardRecord::NONE.policies || parent.origin == Origin::Creator as u32;
+    let origin = if made {
         Origin::Creator
     } else {
         Origin::Ancestor
+    };
+    GuardRecord {
+        policies: [choose(0), choose(1)],
+        origin: origin as u32,
+        // The programs that run for a cgroup's sockets are its parents'.
+        flags: parent.flags,
     }
 }
 

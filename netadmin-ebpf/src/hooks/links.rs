@@ -13,6 +13,7 @@ use crate::{
         Address,
         netdev::{self, Sought},
     },
+    maps::POLICIES,
     report::Question,
 };
 
@@ -85,17 +86,18 @@ pub fn take(device: Option<Address>, into: &mut Device) -> bool {
 /// would follow each way through a piece after each way through the others.
 #[inline(always)]
 pub fn refuses(request: &LinkRequest, view: &LinkView, via: Via) -> bool {
+    let policy = guard::index_of_current();
     let mut operations = netadmin_link_effects(request, view);
-    if netadmin_link_takes_name(request, view) != 0 {
+    if netadmin_link_takes_name(request, view, policy) != 0 {
         operations |= (OperationKind::PromiscuousExceptedName as PackedOperations) << 48;
     }
     if operations == 0 {
         return false;
     }
-    if netadmin_link_excepted(request, view) != 0 {
+    if netadmin_link_excepted(request, view, policy) != 0 {
         operations |= EXCEPTED;
     }
-    netadmin_link_ask(request, view, operations, via as u32) != 0
+    netadmin_link_ask(request, view, operations, via as u32, policy) != 0
 }
 
 /// The kinds of up to four operations, sixteen bits each, the lowest first.
@@ -126,24 +128,34 @@ fn pack(kind: Option<OperationKind>) -> PackedOperations {
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn netadmin_link_takes_name(request: *const LinkRequest, view: *const LinkView) -> u32 {
+extern "C" fn netadmin_link_takes_name(
+    request: *const LinkRequest,
+    view: *const LinkView,
+    policy: u32,
+) -> u32 {
     // SAFETY: the verifier checks that callers pass a whole request and view.
     let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
         return 1;
     };
-    guard::current().map_or(0, |guard| {
-        u32::from(takes_excepted_name(request, view, guard.policy))
+    POLICIES.get(policy).map_or(0, |policy| {
+        u32::from(takes_excepted_name(request, view, policy))
     })
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn netadmin_link_excepted(request: *const LinkRequest, view: *const LinkView) -> u32 {
+extern "C" fn netadmin_link_excepted(
+    request: *const LinkRequest,
+    view: *const LinkView,
+    policy: u32,
+) -> u32 {
     // SAFETY: the verifier checks that callers pass a whole request and view.
     let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
         return 0;
     };
-    guard::current().map_or(0, |guard| u32::from(excepted(request, view, guard.policy)))
+    POLICIES
+        .get(policy)
+        .map_or(0, |policy| u32::from(excepted(request, view, policy)))
 }
 
 #[unsafe(no_mangle)]
@@ -153,6 +165,7 @@ extern "C" fn netadmin_link_ask(
     view: *const LinkView,
     operations: PackedOperations,
     via: u32,
+    policy: u32,
 ) -> u32 {
     // SAFETY: the verifier checks that callers pass a whole request and view.
     let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
@@ -167,7 +180,8 @@ extern "C" fn netadmin_link_ask(
     for place in 0..4 {
         let kind = (operations & !EXCEPTED) >> (16 * place) & 0xffff;
         if kind != 0 {
-            let question = Question::packed(kind as u32, via, operations & EXCEPTED != 0);
+            let question =
+                Question::packed(kind as u32, via, operations & EXCEPTED != 0).under(policy);
             refused |= u32::from(question.on(ifindex, name).is_refused());
         }
     }

@@ -19,7 +19,7 @@ use crate::{
         Address, cgroup, layout,
         task::{self, Call},
     },
-    maps::VALUE_RULES,
+    maps::{CALLS, VALUE_RULES},
     report::{self, EPERM, Question},
 };
 
@@ -81,7 +81,7 @@ fn option_answer(socket: *const u8, option: SocketOption) -> i32 {
 fn refuses_option(guard: &Guard, socket: *const u8, option: SocketOption) -> bool {
     let seen_later = match guard.policy.options[option as usize].rule {
         OPTION_FREE => true,
-        OPTION_VALUES => value_will_be_seen(socket),
+        OPTION_VALUES => value_will_be_seen(socket) && note_seen(option),
         // The capability question will be asked within this very call.
         _ => is_the_call(option),
     };
@@ -101,6 +101,20 @@ fn is_the_call(option: SocketOption) -> bool {
                 .is_some_and(|named| named as u32 == option as u32)
         }
         _ => false,
+    }
+}
+
+/// Leaves word for the capability question (hooks/capable.rs): a rule on the
+/// value may come into force after the program that sees values has run. False if
+/// there is no memory for it.
+#[inline(always)]
+fn note_seen(option: SocketOption) -> bool {
+    match CALLS.of_current() {
+        Some(call) => {
+            call.seen_option = option as u32 + 1;
+            true
+        }
+        None => false,
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     guard,
     kernel::{Address, layout, netdev},
+    maps::POLICIES,
     report::{self, Question},
 };
 
@@ -117,6 +118,8 @@ fn refuses_option(sockopt: *mut bpf_sockopt, option: SocketOption) -> bool {
         Value::Known(option.widen(raw)),
         report::errno(option),
     )
+    .under(guard.index)
+    .asked_once()
     .is_refused()
 }
 
@@ -133,7 +136,8 @@ fn refuses_membership(sockopt: *mut bpf_sockopt) -> bool {
         (Some(ifindex), Some(kind @ (PACKET_MR_PROMISC | PACKET_MR_UNICAST))) => {
             let net = namespace_of(sockopt).map_or(0, Address::value);
             let mut question =
-                Question::on_device(OperationKind::PromiscuousMembership, Via::AddMembership);
+                Question::on_device(OperationKind::PromiscuousMembership, Via::AddMembership)
+                    .under(guard.index);
             netadmin_membership(&mut question, net, ifindex, u32::from(kind)) != 0
                 && question.is_refused()
         }
@@ -155,7 +159,7 @@ extern "C" fn netadmin_membership(
     let Some(question) = (unsafe { question.as_mut() }) else {
         return 1;
     };
-    let Some(guard) = guard::current() else {
+    let Some(policy) = POLICIES.get(question.policy()) else {
         return 0;
     };
     let mut view = LinkView::default();
@@ -170,9 +174,11 @@ extern "C" fn netadmin_membership(
         // dev_uc_add, __dev_set_rx_mode.
         OperationKind::PromiscuousUnicastFilter
     };
-    let excepted = view.is_excepted(guard.policy);
-    *question =
-        Question::on_device(kind, Via::AddMembership).device(ifindex, view.device.name, excepted);
+    let excepted = view.is_excepted(policy);
+    *question = Question::on_device(kind, Via::AddMembership)
+        .under(question.policy())
+        .asked_once()
+        .device(ifindex, view.device.name, excepted);
     1
 }
 

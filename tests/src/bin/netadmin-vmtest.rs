@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 use netadmin_tests::{
-    promise1_promiscuity, promise2_arguments, promise4_nothing_else_changes, promise5_cgroups,
+    promise1_promiscuity, promise2_arguments, promise4_nothing_else_changes, promise5_always_on,
     promise6_fail_closed, promise7_accountable, promise9_portability, rig,
 };
 
@@ -37,7 +37,7 @@ fn trials() -> Vec<Trial> {
         promise1_promiscuity::trials(),
         promise2_arguments::trials(),
         promise4_nothing_else_changes::trials(),
-        promise5_cgroups::trials(),
+        promise5_always_on::trials(),
         promise6_fail_closed::trials(),
         promise7_accountable::trials(),
         promise9_portability::trials(),

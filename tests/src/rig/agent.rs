@@ -164,7 +164,9 @@ impl Agent {
         fs::write(&policy_file, format!("{policy}{SENTINEL_POLICY}")).context("write a policy")?;
         let events = directory.join(if to_file { "events" } else { "stdout" });
         let mut command = Command::new(PROGRAM);
-        command.args(more).arg("--policy").arg(&policy_file);
+        // Most tests are of a policy, and begin without one.
+        command.arg("--ephemeral").args(more);
+        command.arg("--policy").arg(&policy_file);
         if to_file {
             command.arg("--events").arg(&events);
         }

@@ -37,6 +37,11 @@ impl EventFile {
         Mark(length.unwrap_or_default())
     }
 
+    /// All events.
+    pub fn all(&self) -> Result<Vec<Event>> {
+        self.since(Mark(0))
+    }
+
     /// The events after a mark. A line that is not finished is left for later.
     pub fn since(&self, mark: Mark) -> Result<Vec<Event>> {
         let Ok(mut file) = File::open(&self.path) else {

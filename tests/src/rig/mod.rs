@@ -4,6 +4,7 @@
 //! files, so that a container's process can be made by a plain `fork`.
 
 mod agent;
+mod attacker;
 mod caps;
 mod cgroup;
 mod child;
@@ -15,11 +16,13 @@ pub mod make;
 mod need;
 mod refusal;
 mod stage;
+mod standing;
 mod twin;
 mod watch;
 mod witness;
 
 pub use agent::{Agent, AgentRun, PROGRAM, new_directory};
+pub use attacker::{Attacker, Tally, Way};
 pub use caps::Capabilities;
 pub use cgroup::{Cgroup, Entrance};
 pub use child::Answer;
@@ -29,6 +32,7 @@ pub use event::{Event, Interface, Process, Promiscuity};
 pub use need::is_missing;
 pub use refusal::Refusal;
 pub use stage::{Body, Stage, Trials, WITHOUT_AGENT, finish};
+pub use standing::{PINS, Standing, run};
 pub use twin::{Attack, Expected};
 pub use watch::Watch;
 pub use witness::Witness;

@@ -1,5 +1,5 @@
-//! Promise 5, as far as it is kept: which cgroups are guarded. The whole
-//! subtree below a match is, and so are cgroups that appear later.
+//! Which cgroups are guarded: the whole subtree below a match, and cgroups that
+//! appear later.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -8,7 +8,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use libtest_mimic::Trial;
 
 use crate::attack::SocketOption;
 use crate::attack::ioctl::{Family, change_flags};
@@ -36,9 +35,7 @@ SO_DEBUG = "deny"
 /// How long the agent may take to see a cgroup that somebody else made.
 const SOON: Duration = Duration::from_secs(2);
 
-/// All tests of this promise.
-pub fn trials() -> Vec<Trial> {
-    let mut trials = Trials::new("promise5");
+pub fn add(trials: &mut Trials) {
     let tests: [(&str, Body); 10] = [
         ("the_matched_cgroup_itself_is_guarded", |stage| {
             is_guarded_at(stage, "/netadmin-test/guarded")
@@ -91,7 +88,6 @@ pub fn trials() -> Vec<Trial> {
             Ok(())
         },
     );
-    trials.finish()
 }
 
 fn set_promisc_on_lo() -> io::Result<()> {

@@ -1,0 +1,95 @@
+//! What the programs of an earlier agent know, which go on until ours are in force.
+
+use std::collections::HashMap as Index;
+use std::path::Path;
+
+use aya::maps::{Array, HashMap, Map, MapData, MapError};
+use netadmin_common::guard::POLICY_NAME_LEN;
+use netadmin_common::{GuardRecord, Origin};
+
+use crate::kernel::pins::PinnedSet;
+use crate::records::Record;
+
+/// The names of policies, by their index.
+pub type Names = Index<u32, String>;
+
+/// Why they cannot be asked.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot take over from the programs in force (generation {generation}, layout {layout}): \
+     {source}; `netadmin-agent unload` ends them, and with them all enforcement until the \
+     next start"
+)]
+pub struct EarlierError {
+    generation: u32,
+    layout: u32,
+    source: MapError,
+}
+
+/// An earlier set's guards, as long as it is attached. (Their layout is part of
+/// what versions agree on: see ARCHITECTURE.md.)
+pub struct Earlier {
+    guards: HashMap<MapData, u64, Record<GuardRecord>>,
+    names: Array<MapData, [u8; POLICY_NAME_LEN]>,
+    bank: usize,
+}
+
+impl Earlier {
+    /// Opens what an earlier set has pinned.
+    pub fn open(set: &PinnedSet) -> Result<Self, EarlierError> {
+        Self::read(set).map_err(|source| EarlierError {
+            generation: set.generation,
+            layout: set.layout,
+            source,
+        })
+    }
+
+    fn read(set: &PinnedSet) -> Result<Self, MapError> {
+        let bank: Array<_, u32> = Array::try_from(open(&set.entry("BANK"))?)?;
+        Ok(Self {
+            guards: HashMap::try_from(open(&set.entry("GUARDS"))?)?,
+            names: Array::try_from(open(&set.entry("NAMES"))?)?,
+            bank: bank.get(&0, 0)? as usize,
+        })
+    }
+
+    /// The name of a policy by its index in this set's map.
+    pub fn name(&self, index: u32) -> Option<String> {
+        name(&self.names.get(&index, 0).ok()?)
+    }
+
+    /// What guards a cgroup, and the index of the policy in force there.
+    pub fn guard(&self, id: u64) -> Option<(GuardRecord, u32)> {
+        let record = self.guards.get(&id, 0).ok()?.0;
+        Some((record, *record.policies.get(self.bank)?))
+    }
+
+    /// The policy that a cgroup has from its creator.
+    pub fn creators_policy(&self, id: u64) -> Option<String> {
+        let (record, policy) = self.guard(id)?;
+        let made = record.origin == Origin::Creator as u32;
+        made.then(|| self.name(policy)).flatten()
+    }
+
+    /// All guarded cgroups.
+    pub fn cgroups(&self) -> Vec<u64> {
+        self.guards.keys().flatten().collect()
+    }
+}
+
+fn open(path: &Path) -> Result<Map, MapError> {
+    Map::from_map_data(MapData::from_pin(path)?)
+}
+
+/// The names of the policies that are pinned at `path`, by index.
+pub fn pinned_names(path: &Path) -> Result<Names, MapError> {
+    let map: Array<MapData, [u8; POLICY_NAME_LEN]> = Array::try_from(open(path)?)?;
+    let named = |index| Some((index, name(&map.get(&index, 0).ok()?)?));
+    Ok((0..map.len()).filter_map(named).collect())
+}
+
+/// The text of a name's bytes; none for no name.
+fn name(bytes: &[u8; POLICY_NAME_LEN]) -> Option<String> {
+    let end = bytes.iter().position(|byte| *byte == 0)?;
+    (end > 0).then(|| String::from_utf8_lossy(&bytes[..end]).into_owned())
+}

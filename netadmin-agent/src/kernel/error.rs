@@ -1,0 +1,68 @@
+//! Why programs could not be loaded, attached or pinned.
+
+use aya::maps::MapError;
+use aya::programs::ProgramError;
+
+use super::layout::{LayoutError, VMLINUX_BTF};
+use super::pins::PinError;
+
+/// Why programs could not be loaded or attached.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// The agent was built without the programs.
+    #[error("this agent was built without its eBPF programs: build it with `cargo xtask build`")]
+    NoObject,
+    /// The kernel's layout could not be found.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The kernel's BTF could not be read.
+    #[error("{VMLINUX_BTF}: {0}")]
+    Btf(#[from] aya::BtfError),
+    /// The object or its maps were refused.
+    #[error("cannot load the eBPF maps: {0}; `netadmin-agent doctor` says what is missing")]
+    Object(#[from] aya::EbpfError),
+    /// One program was refused.
+    #[error(
+        "cannot {act} the eBPF program `{program}`: {source}; \
+         `netadmin-agent doctor` says what is missing"
+    )]
+    Program {
+        /// `load` or `attach`.
+        act: &'static str,
+        /// Its name.
+        program: &'static str,
+        /// The kernel's answer.
+        #[source]
+        source: ProgramError,
+    },
+    /// A map is not as expected, or refused an update.
+    #[error("eBPF map `{map}`: {source}")]
+    Map {
+        /// Its name.
+        map: &'static str,
+        /// The kernel's answer.
+        #[source]
+        source: MapError,
+    },
+    /// Something could not be pinned, or taken over.
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    /// A link could not be pinned.
+    #[error("cannot pin the link of the eBPF program `{program}`: {source}")]
+    Link {
+        /// The program.
+        program: String,
+        /// The kernel's answer.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The value program could not be attached to a cgroup.
+    #[error("cannot attach to cgroup {path}: {source}")]
+    Cgroup {
+        /// The cgroup's folder.
+        path: String,
+        /// The kernel's answer.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}

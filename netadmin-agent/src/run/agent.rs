@@ -1,0 +1,275 @@
+//! The loop of an agent that is in force.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use aya::maps::{MapData, PerCpuArray};
+use netadmin_common::event::EventAccount;
+use netadmin_common::{EventKind, EventRecord};
+
+use super::teller::{Former, Teller};
+use super::wake::{Buffer, Signals, Wake, readable};
+use super::watch::PolicyWatch;
+use crate::cgroups::{GuardError, Guards};
+use crate::events::{Clock, Sink, decode};
+use crate::exit::Exit;
+use crate::kernel::Programs;
+use crate::kernel::pins::Pins;
+use crate::notify::Manager;
+use crate::output;
+use crate::policy::Kept;
+use crate::policy::source::Source;
+use crate::records::Record;
+
+/// How often there is time for what can wait.
+const TICK: Duration = Duration::from_secs(5);
+
+/// An agent that is in force, or a witness.
+pub struct Agent {
+    pub(super) programs: Programs,
+    pub(super) guards: Guards,
+    events: Buffer,
+    cgroup_events: Option<Buffer>,
+    teller: Teller,
+    account: Account,
+    dropped: u64,
+    breaches: u64,
+    manager: Manager,
+    pub(super) kept: Option<Kept>,
+    pub(super) watch: Option<PolicyWatch>,
+    _lock: Option<Rc<Pins>>,
+}
+
+type Account = PerCpuArray<MapData, Record<EventAccount>>;
+
+impl Agent {
+    /// An agent whose programs are attached.
+    pub fn new(
+        mut programs: Programs,
+        guards: Guards,
+        events: Buffer,
+        cgroup_events: Option<Buffer>,
+        sink: Sink,
+    ) -> anyhow::Result<Self> {
+        let account = programs.take_account()?;
+        let generation = programs.generation();
+        Ok(Self {
+            programs,
+            guards,
+            events,
+            cgroup_events,
+            teller: Teller::new(sink, generation),
+            account,
+            dropped: 0,
+            breaches: 0,
+            manager: Manager::of_this_process(),
+            kept: None,
+            watch: None,
+            _lock: None,
+        })
+    }
+
+    /// Keeps what an agent has and a witness has not.
+    pub fn keep(&mut self, lock: Option<Rc<Pins>>, former: Former, watch: PolicyWatch) {
+        self._lock = lock;
+        self.teller.remember(former);
+        self.watch = Some(watch);
+    }
+
+    /// Says that it is in force.
+    pub fn announce(&self) {
+        for name in self.guards.idle_policies() {
+            output::complain(&format!(
+                "netadmin-agent: warning: policy `{name}` matches no cgroup yet; \
+                 it applies to cgroups that appear later\n"
+            ));
+        }
+        let status = format!(
+            "in force: policies: {}, guarded cgroups: {}",
+            self.guards.book().policies().policies.len(),
+            self.guards.count(),
+        );
+        output::complain(&format!("netadmin-agent: {status}\n"));
+        self.manager.ready(&status);
+    }
+
+    /// Keeps the policy in force for the next boot, here and after each reload.
+    pub fn keep_policy(&mut self, kept: Kept, source: &Source) {
+        if let Err(error) = kept.save(source) {
+            output::complain(&format!(
+                "netadmin-agent: error: cannot keep the policy for the next boot: {error}\n"
+            ));
+        }
+        self.kept = Some(kept);
+    }
+
+    /// Follows what happens until it is told to stop.
+    pub async fn serve(&mut self, signals: &mut Signals) -> anyhow::Result<Exit> {
+        loop {
+            let wake = self.wait(signals).await?;
+            let open = self.drain_cgroup_events()? & self.drain_events()?;
+            self.tell_losses();
+            self.manager.alive();
+            match wake {
+                _ if !open => return self.stop(),
+                Wake::Work => {}
+                Wake::Tick => self.tidy(),
+                Wake::Policy => self.reload_if_changed(),
+                Wake::Hangup => self.hang_up(),
+                Wake::Stop => return self.stop(),
+            }
+        }
+    }
+
+    async fn wait(&self, signals: &mut Signals) -> anyhow::Result<Wake> {
+        tokio::select! {
+            _ = signals.terminate.recv() => Ok(Wake::Stop),
+            _ = signals.interrupt.recv() => Ok(Wake::Stop),
+            _ = signals.hangup.recv() => Ok(Wake::Hangup),
+            ready = self.events.readable() => {
+                ready.context("cannot wait for events")?.clear_ready();
+                Ok(Wake::Work)
+            }
+            () = readable(self.cgroup_events.as_ref()) => Ok(Wake::Work),
+            () = self.manager.is_waiting() => Ok(Wake::Work),
+            () = PolicyWatch::changed(self.watch.as_ref()) => Ok(Wake::Policy),
+            () = tokio::time::sleep(TICK) => Ok(Wake::Tick),
+        }
+    }
+
+    /// Writes what is there. False when nobody reads any more.
+    pub(super) fn drain_events(&mut self) -> anyhow::Result<bool> {
+        let clock = Clock::now().context("cannot read the clocks")?;
+        let Self {
+            events,
+            teller,
+            guards,
+            ..
+        } = self;
+        while let Some(item) = events.get_mut().next() {
+            // Written before it is given up, so that none is lost with the agent.
+            match decode(&item) {
+                Ok((kind, record)) => {
+                    if !teller.tell(kind, &record, guards, &clock) {
+                        return Ok(false);
+                    }
+                }
+                Err(error) => output::complain(&format!("netadmin-agent: error: {error}\n")),
+            }
+        }
+        Ok(true)
+    }
+
+    fn drain_cgroup_events(&mut self) -> anyhow::Result<bool> {
+        self.follow_cgroups(Guards::made)
+    }
+
+    /// Births, deaths and breaches; what is to be done at a birth depends on
+    /// whether policies are about to change. False when nobody reads events any
+    /// more.
+    pub(super) fn follow_cgroups(
+        &mut self,
+        made: fn(&mut Guards, u64, &mut Programs) -> Result<(), GuardError>,
+    ) -> anyhow::Result<bool> {
+        let Some(buffer) = &mut self.cgroup_events else {
+            return Ok(true);
+        };
+        let clock = Clock::now().context("cannot read the clocks")?;
+        let mut open = true;
+        let mut records = Vec::new();
+        while let Some(item) = buffer.get_mut().next() {
+            records.extend(decode(&item));
+        }
+        for (kind, record) in records {
+            if kind == EventKind::Breach {
+                open &= self.teller.tell(kind, &record, &self.guards, &clock);
+            } else if let Err(error) = self.follow(kind, &record, made) {
+                output::complain(&format!("netadmin-agent: error: {error}\n"));
+            }
+        }
+        Ok(open)
+    }
+
+    fn follow(
+        &mut self,
+        kind: EventKind,
+        record: &EventRecord,
+        made: fn(&mut Guards, u64, &mut Programs) -> Result<(), GuardError>,
+    ) -> Result<(), GuardError> {
+        match kind {
+            EventKind::CgroupMade => {
+                self.tell_failure(record);
+                made(&mut self.guards, record.cgroup, &mut self.programs)
+            }
+            EventKind::CgroupGone => {
+                self.guards.gone(record.cgroup);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn tell_failure(&self, record: &EventRecord) {
+        if record.errno != 0 {
+            output::complain(&format!(
+                "netadmin-agent: error: the programs could not guard new cgroup {} (errno {}); \
+                 at most {} cgroups can be guarded at a time (--max-cgroups)\n",
+                record.cgroup,
+                record.errno,
+                self.programs.limits().cgroups,
+            ));
+        }
+    }
+
+    /// Says how many breaches there were, and when the buffer was full and refusals
+    /// went unreported; they were refused all the same.
+    fn tell_losses(&mut self) {
+        let Ok(cpus) = self.account.get(&0, 0) else {
+            return;
+        };
+        let breaches = cpus.iter().map(|account| account.0.breaches).sum();
+        if breaches > self.breaches {
+            self.breaches = breaches;
+            output::complain(&format!(
+                "netadmin-agent: {breaches} breaches since the start\n"
+            ));
+        }
+        let dropped = cpus.iter().map(|account| account.0.dropped).sum();
+        if dropped > self.dropped {
+            self.dropped = dropped;
+            output::complain(&format!(
+                "netadmin-agent: error: {dropped} events were lost since the start, \
+                 because they came faster than they could be written\n"
+            ));
+        }
+    }
+
+    /// For log rotation, and for a changed policy.
+    fn hang_up(&mut self) {
+        match self.teller.reopen() {
+            Ok(()) => output::complain("netadmin-agent: SIGHUP: event file reopened\n"),
+            Err(error) => output::complain(&format!("netadmin-agent: error: {error}\n")),
+        }
+        self.reload();
+    }
+
+    fn tidy(&mut self) {
+        self.guards.tidy();
+        self.reload_if_changed();
+    }
+
+    fn stop(&mut self) -> anyhow::Result<Exit> {
+        self.manager.stopping();
+        self.drain_cgroup_events()?;
+        self.drain_events()?;
+        output::complain(match self.programs.set() {
+            Some(_) => {
+                "netadmin-agent: stopped: enforcement goes on without the agent; \
+                 `netadmin-agent unload` ends it\n"
+            }
+            None => "netadmin-agent: stopped: nothing is enforced any more\n",
+        });
+        Ok(Exit::Success)
+    }
+}

@@ -1,0 +1,56 @@
+//! Writes policies into the maps of the programs.
+
+use anyhow::Context as _;
+use netadmin_common::guard::POLICY_NAME_LEN;
+use netadmin_common::policy::OPTION_VALUES;
+
+use crate::kernel::Programs;
+use crate::policy::{CompiledPolicy, PolicySet};
+use crate::records::Record;
+
+/// Writes policies into a bank. They come into force when the bank does.
+pub fn publish(policies: &PolicySet, bank: usize, programs: &mut Programs) -> anyhow::Result<()> {
+    let size = programs.limits().policies;
+    let count = u32::try_from(policies.policies.len()).context("too many policies")?;
+    anyhow::ensure!(
+        count <= size,
+        "there are {count} policies, but at most {size} fit (--max-policies)"
+    );
+    let first = u32::try_from(bank)? * size;
+    for (index, policy) in (first..).zip(&policies.policies) {
+        let written = programs.policies()?.set(index, Record(policy.record), 0);
+        written.with_context(|| format!("cannot write policy `{}`", policy.name))?;
+    }
+    let mut names = programs.names()?;
+    for place in 0..size {
+        let name = policies
+            .policies
+            .get(place as usize)
+            .map_or("", CompiledPolicy::name);
+        let written = names.set(first + place, padded(name), 0);
+        written.with_context(|| format!("cannot write the name of policy `{name}`"))?;
+    }
+    Ok(())
+}
+
+/// Tells the programs which options need their value seen, in any of these sets.
+pub fn publish_value_rules(sets: &[&PolicySet], programs: &mut Programs) -> anyhow::Result<()> {
+    let mut by_value = 0;
+    for policy in sets.iter().flat_map(|set| &set.policies) {
+        for (option, rule) in policy.record.options.iter().enumerate() {
+            by_value |= u32::from(rule.rule == OPTION_VALUES) << option;
+        }
+    }
+    let mut map = programs.value_rules()?;
+    map.set(0, by_value, 0)
+        .context("cannot set the options with value rules")
+}
+
+fn padded(name: &str) -> [u8; POLICY_NAME_LEN] {
+    let mut bytes = [0; POLICY_NAME_LEN];
+    // A policy's name has at most 63 bytes (policy/check.rs).
+    for (to, from) in bytes.iter_mut().zip(name.bytes().take(POLICY_NAME_LEN - 1)) {
+        *to = from;
+    }
+    bytes
+}

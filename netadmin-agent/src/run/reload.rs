@@ -1,0 +1,68 @@
+//! Putting changed policies into force, as a whole or not at all.
+
+use super::agent::Agent;
+use super::publish::{publish, publish_value_rules};
+use super::start::turn;
+use crate::cgroups::Guards;
+use crate::output;
+use crate::policy::{self, PolicySet};
+
+impl Agent {
+    /// Reads the policy again, if its text is another one.
+    pub(super) fn reload_if_changed(&mut self) {
+        if self
+            .watch
+            .as_mut()
+            .is_some_and(super::watch::PolicyWatch::has_changed)
+        {
+            self.reload();
+        }
+    }
+
+    /// Reads the policy and puts it into force. If it cannot be used, what is in
+    /// force stays.
+    pub(super) fn reload(&mut self) {
+        let Some(watch) = &self.watch else { return };
+        let outcome = policy::load(watch.path())
+            .map_err(anyhow::Error::from)
+            .and_then(|loaded| {
+                output::show_report(&loaded.warnings);
+                super::refuse_pieces(&loaded.set)?;
+                self.apply(loaded.set)?;
+                Ok(loaded.source)
+            });
+        match outcome {
+            Ok(source) => {
+                output::complain("netadmin-agent: policy reloaded\n");
+                self.announce();
+                if let Some(kept) = self.kept.take() {
+                    self.keep_policy(kept, &source);
+                }
+            }
+            Err(error) => {
+                output::show_error(&error);
+                output::complain(
+                    "netadmin-agent: error: the changed policy is refused; \
+                     the one before stays in force\n",
+                );
+            }
+        }
+    }
+
+    /// Writes the policies, and what they mean for each cgroup, beside those in
+    /// force, and turns to them in one step.
+    fn apply(&mut self, policies: PolicySet) -> anyhow::Result<()> {
+        // Events may still speak of what was in the spare bank before.
+        self.drain_events()?;
+        let bank = self.guards.book().spare();
+        publish(&policies, bank, &mut self.programs)?;
+        let in_force = self.guards.book().policies();
+        publish_value_rules(&[in_force, &policies], &mut self.programs)?;
+        self.guards.prepare(policies, &mut self.programs)?;
+        // Who was born meanwhile.
+        self.follow_cgroups(Guards::made_meanwhile)?;
+        turn(&mut self.programs, bank)?;
+        self.guards.turn();
+        publish_value_rules(&[self.guards.book().policies()], &mut self.programs)
+    }
+}

@@ -1,0 +1,19 @@
+//! Promise 5: always on. From the first instruction, through reloads, crashes
+//! and upgrades.
+
+mod cgroups;
+mod outlives;
+mod takeover;
+
+use libtest_mimic::Trial;
+
+use crate::rig::Trials;
+
+/// All tests of this promise.
+pub fn trials() -> Vec<Trial> {
+    let mut trials = Trials::new("promise5");
+    cgroups::add(&mut trials);
+    outlives::add(&mut trials);
+    takeover::add(&mut trials);
+    trials.finish()
+}

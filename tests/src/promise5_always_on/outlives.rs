@@ -1,0 +1,90 @@
+//! Enforcement outlives the agent, until it is told to end.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use nix::sys::signal::Signal;
+
+use crate::attack::IFF_PROMISC;
+use crate::attack::ioctl::{Family, change_flags};
+use crate::rig::{
+    AgentRun, Container, PINS, PROGRAM, Standing, Trials, USUAL_POLICY, errno_of, new_directory,
+};
+
+const CANNOT_ENFORCE: i32 = 3;
+const FAULT: i32 = 4;
+
+pub fn add(trials: &mut Trials) {
+    trials.alone("enforcement_outlives_sigkill_until_unload", || {
+        outlives(Signal::SIGKILL, 128 + 9, "")
+    });
+    trials.alone("enforcement_outlives_sigterm_which_says_so", || {
+        outlives(Signal::SIGTERM, 0, "enforcement goes on")
+    });
+    trials.alone("a_second_agent_refuses_to_start", second_agent);
+    trials.alone("without_bpffs_the_agent_ends_with_3_and_the_remedy", || {
+        // In a mount namespace of its own, where bpffs is not mounted.
+        let script = format!("umount /sys/fs/bpf && exec {PROGRAM} \"$@\"");
+        let standing = Standing::start(USUAL_POLICY)?;
+        let policy = standing.policy();
+        drop(standing);
+        std::fs::create_dir_all(policy.parent().unwrap_or(Path::new("/")))?;
+        std::fs::write(&policy, USUAL_POLICY)?;
+        let mut command = Command::new("unshare");
+        command
+            .args(["-m", "sh", "-c", &script, "sh", "--policy"])
+            .arg(&policy);
+        let mut run = AgentRun::start_as(&new_directory()?, &mut command)?;
+        let status = run.wait()?;
+        let said = run.stderr();
+        ensure!(status == CANNOT_ENFORCE, "status {status}: {said}");
+        ensure!(said.contains("mount -t bpf bpf /sys/fs/bpf"), "{said}");
+        Ok(())
+    });
+}
+
+fn promisc_on_lo() -> Result<i32> {
+    let container = Container::guarded()?;
+    Ok(errno_of(&container.attempt(|| {
+        change_flags(Family::Inet, "lo", IFF_PROMISC, 0)
+    })?))
+}
+
+fn outlives(signal: Signal, status: i32, words: &str) -> Result<()> {
+    let mut standing = Standing::start(USUAL_POLICY)?;
+    ensure!(promisc_on_lo()? == libc::EPERM);
+    let (ended, said) = standing.end_agent(signal)?;
+    ensure!(ended == status && said.contains(words), "{ended}: {said}");
+    ensure!(
+        promisc_on_lo()? == libc::EPERM,
+        "enforcement ended with the agent"
+    );
+    standing.unload()?;
+    ensure!(promisc_on_lo()? == 0, "enforcement goes on after unload");
+    Ok(())
+}
+
+fn second_agent() -> Result<()> {
+    let mut standing = Standing::start(USUAL_POLICY)?;
+    for (more, words) in [
+        (&[][..], "another netadmin-agent is running"),
+        (&["--ephemeral"], "another netadmin-agent is running"),
+    ] {
+        let mut second = standing.attempt(more)?;
+        let status = second.wait()?;
+        let said = second.stderr();
+        ensure!(status == FAULT && said.contains(words), "{status}: {said}");
+    }
+    standing.end_agent(Signal::SIGTERM)?;
+    let mut ephemeral = standing.attempt(&["--ephemeral"])?;
+    let status = ephemeral.wait()?;
+    let said = ephemeral.stderr();
+    ensure!(
+        status == FAULT && said.contains("netadmin-agent unload"),
+        "{status}: {said}"
+    );
+    ensure!(promisc_on_lo()? == libc::EPERM);
+    ensure!(Path::new(PINS).exists());
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! Enforcement that outlives its agents.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+
+use super::agent::{AgentRun, PROGRAM, new_directory};
+use super::follow::EventFile;
+use super::{Cgroup, Event};
+
+/// Where the agents pin what outlives them.
+pub const PINS: &str = "/sys/fs/bpf/netadmin-agent";
+
+/// A policy in force, one file of events, and one agent after another. Dropping
+/// it unloads everything.
+#[derive(Debug)]
+pub struct Standing {
+    directory: PathBuf,
+    program: PathBuf,
+    agent: Option<AgentRun>,
+}
+
+impl Standing {
+    /// Starts the first agent, with this policy, and waits until it is in force.
+    pub fn start(policy: &str) -> Result<Self> {
+        let standing = Self::without_agent(policy)?;
+        standing.started()
+    }
+
+    /// The same with another build of the agent.
+    pub fn start_program(program: &str, policy: &str) -> Result<Self> {
+        let mut standing = Self::without_agent(policy)?;
+        standing.program = program.into();
+        let mut standing = standing.started()?;
+        standing.program = PROGRAM.into();
+        Ok(standing)
+    }
+
+    fn without_agent(policy: &str) -> Result<Self> {
+        Cgroup::make_usual().context("make the control groups")?;
+        let standing = Self {
+            directory: new_directory()?,
+            program: PROGRAM.into(),
+            agent: None,
+        };
+        standing.write_policy(policy)?;
+        Ok(standing)
+    }
+
+    fn started(mut self) -> Result<Self> {
+        self.start_agent()?;
+        Ok(self)
+    }
+
+    /// Starts another agent, and waits until it is in force.
+    pub fn start_agent(&mut self) -> Result<()> {
+        let mut run = self.attempt(&[])?;
+        run.wait_for_line("netadmin-agent: in force")?;
+        self.agent = Some(run);
+        Ok(())
+    }
+
+    /// Starts another agent, whatever becomes of it.
+    pub fn attempt(&self, more: &[&str]) -> Result<AgentRun> {
+        let mut command = Command::new(&self.program);
+        command.arg("--policy").arg(self.policy());
+        command.arg("--events").arg(self.events_path()).args(more);
+        AgentRun::start_as(&new_directory()?, &mut command)
+    }
+
+    /// The agent that runs.
+    pub fn agent(&mut self) -> Result<&mut AgentRun> {
+        self.agent.as_mut().context("no agent runs")
+    }
+
+    /// Ends the agent by a signal, and returns its status and what it has said.
+    pub fn end_agent(&mut self, signal: Signal) -> Result<(i32, String)> {
+        let mut agent = self.agent.take().context("no agent runs")?;
+        agent.signal(signal)?;
+        let status = agent.wait()?;
+        Ok((status, agent.stderr()))
+    }
+
+    /// The policy file.
+    pub fn policy(&self) -> PathBuf {
+        self.directory.join("policy.toml")
+    }
+
+    /// Puts another policy into the file.
+    pub fn write_policy(&self, policy: &str) -> Result<()> {
+        fs::write(self.policy(), policy).context("write a policy")
+    }
+
+    fn events_path(&self) -> PathBuf {
+        self.directory.join("events")
+    }
+
+    /// All events so far.
+    pub fn events(&self) -> Result<Vec<Event>> {
+        EventFile::new(&self.events_path()).all()
+    }
+
+    /// Ends enforcement, as `netadmin-agent unload` does.
+    pub fn unload(&mut self) -> Result<()> {
+        self.agent = None;
+        let (status, said) = run(&["unload"])?;
+        ensure!(status == 0, "unload ended with {status}: {said}");
+        ensure!(!Path::new(PINS).exists(), "unload left {PINS}: {said}");
+        Ok(())
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        if Path::new(PINS).exists()
+            && let Err(error) = self.unload()
+        {
+            eprintln!("error: {error:#}");
+        }
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Runs the agent's program to its end: status, and all that it said.
+pub fn run(arguments: &[&str]) -> Result<(i32, String)> {
+    let mut agent = AgentRun::start(&new_directory()?, arguments)?;
+    let status = agent.wait()?;
+    Ok((status, agent.stdout() + &agent.stderr()))
+}
