@@ -6,6 +6,8 @@ mod random;
 mod world;
 
 use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,9 @@ pub use op::Class;
 use op::Op;
 use random::Random;
 use world::World;
+
+/// How often the devices are looked at again, until nothing changes any more.
+const SETTLING: usize = 10;
 
 /// What one request did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +38,24 @@ pub struct Case {
     pub devices: String,
 }
 
+/// The devices, once kernel workers have done what they have left to do (newer
+/// kernels close what stands on a device, and set filters, a little later).
+fn settled(before: &World, failed: bool) -> io::Result<world::Devices> {
+    let mut seen = World::devices()?;
+    if failed && seen == before.devices {
+        return Ok(seen);
+    }
+    for _ in 0..SETTLING {
+        thread::sleep(Duration::from_millis(20));
+        let now = World::devices()?;
+        if now == seen {
+            break;
+        }
+        seen = now;
+    }
+    Ok(seen)
+}
+
 /// Makes the requests from `first` on, and writes a line of JSON for each.
 pub fn run(seed: u64, first: u64, count: u64, output: &mut impl Write) -> io::Result<u64> {
     let mut world = World::make()?;
@@ -41,7 +64,7 @@ pub fn run(seed: u64, first: u64, count: u64, output: &mut impl Write) -> io::Re
         let mut random = Random::new(seed, number);
         let op = Op::make_up(&mut random, &world);
         let errno = op.carry_out(&world);
-        let after = World::devices()?;
+        let after = settled(&world, errno != 0)?;
         let rose = after.is_raised_over(&world.devices);
         let changed = after != world.devices;
         let case = Case {
