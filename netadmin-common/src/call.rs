@@ -28,6 +28,19 @@ pub struct CallRecord {
     /// none. The capability question must find it: the rule on the value may have
     /// come into force in the middle of the call.
     pub seen_option: u32,
+    /// The ioctl's piece that was refused and reported, an
+    /// [`crate::OperationKind`]; 0 if none. Some ask twice.
+    pub reported_piece: u32,
+    /// Of the netlink datagram that was sent last: the piece that is refused
+    /// if the capability is asked for, an [`crate::OperationKind`]; 0 if none.
+    pub asked: u32,
+    /// Whether that has been reported, 0 or 1: some questions are asked twice.
+    pub asked_reported: u32,
+    /// The socket option that is being set where the registers do not say:
+    /// level and name.
+    pub level: i32,
+    /// See `level`.
+    pub optname: i32,
 }
 
-const _: () = assert!(size_of::<CallRecord>() == 16);
+const _: () = assert!(size_of::<CallRecord>() == 36);

@@ -97,8 +97,6 @@ operation_kinds! {
     SetFlowLabel = 46, "setsockopt.IPV6_FLOWLABEL_MGR", "IPV6_FLOWLABEL_MGR";
     /// An anycast address joined.
     SetAnycast = 47, "setsockopt.IPV6_JOIN_ANYCAST", "IPV6_JOIN_ANYCAST";
-    /// Options in IPv6 extension headers.
-    SetExtensionHeaders = 48, "setsockopt.IPV6_HOPOPTS", "IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS, IPV6_RTHDR, IPV6_DSTOPTS";
     /// Any other socket option, set or read.
     SetOther = 49, "setsockopt.other", "setsockopt, getsockopt";
 

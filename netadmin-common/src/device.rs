@@ -8,6 +8,12 @@ pub const IFNAMSIZ: usize = 16;
 pub const IFF_PROMISC: u32 = 0x100;
 /// The device is up (linux/if.h).
 pub const IFF_UP: u32 = 0x1;
+/// The device does no ARP (linux/if.h).
+pub const IFF_NOARP: u32 = 0x80;
+/// The device receives all multicast packets (linux/if.h).
+pub const IFF_ALLMULTI: u32 = 0x200;
+/// The device can do multicast (linux/if.h).
+pub const IFF_MULTICAST: u32 = 0x1000;
 /// The device filters unicast addresses in hardware
 /// (`enum netdev_priv_flags`, include/linux/netdevice.h).
 pub const IFF_UNICAST_FLT: u32 = 1 << 12;

@@ -13,10 +13,12 @@ pub mod decide;
 pub mod device;
 pub mod event;
 pub mod guard;
+pub mod ioctl;
 pub mod netlink;
 pub mod operation;
 pub mod pieces;
 pub mod policy;
+pub mod sockopt;
 pub mod text;
 pub mod value;
 

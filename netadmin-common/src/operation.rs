@@ -142,6 +142,14 @@ vias! {
     AddTunnel = 13, "SIOCADDTUNNEL";
     /// `ioctl(TUNSETIFF)` that makes a device.
     TunSetIff = 14, "TUNSETIFF";
+    /// A message of another netlink family.
+    Netlink = 32, "netlink";
+    /// Any other ioctl.
+    Ioctl = 33, "ioctl";
+    /// The capability was asked for in any other call.
+    Capable = 34, "capable";
+    /// `getsockopt(2)`.
+    Getsockopt = 35, "getsockopt";
 }
 
 /// What is known of an option's value.

@@ -16,9 +16,13 @@ use netadmin_common::{
     call::CallRecord,
     event::EventAccount,
     guard::{BANKS, Handover, POLICY_NAME_LEN},
+    policy::RULES_PIECES,
 };
 
-use crate::{hooks::datagram::Judgement, kernel::task};
+use crate::{
+    hooks::{datagram::Judgement, pieces::DEPTH},
+    kernel::task,
+};
 
 /// Most cgroups that can be guarded at a time; the agent may say otherwise.
 const MAX_CGROUPS: u32 = 32_768;
@@ -27,6 +31,8 @@ const MAX_POLICIES: u32 = 512 * BANKS as u32;
 /// Operations of threads that are remembered while one agent takes over from
 /// another; others may be reported twice.
 const MAX_REPORTED: u32 = 8192;
+/// Ids of generic netlink families: `GENL_MAX_ID` + 1 (linux/genetlink.h).
+const GENL_IDS: u32 = 1024;
 /// Bytes of events that wait for the agent.
 const EVENTS_LEN: u32 = 1 << 20;
 /// Bytes of cgroup births and deaths that wait for the agent.
@@ -59,10 +65,32 @@ pub static HANDOVER: LruHashMap<u64, Handover> = LruHashMap::with_max_entries(MA
 #[map]
 pub static POLICIES: Array<PolicyRecord> = Array::with_max_entries(MAX_POLICIES, 0);
 
+/// Whether some policy in force rules on pieces of the capability.
+#[inline(always)]
+pub fn rules_pieces() -> bool {
+    VALUE_RULES
+        .get(0)
+        .is_none_or(|rules| rules & RULES_PIECES != 0)
+}
+
 /// One word: the socket options (a bit each, by discriminant) on which some
-/// policy in force has a rule that needs the value.
+/// policy in force has a rule that needs the value, and [`RULES_PIECES`].
 #[map]
 pub static VALUE_RULES: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Id of a generic netlink family to the operation that it is, a
+/// [`netadmin_common::OperationKind`]; 0 for one that is not known.
+#[map]
+pub static FAMILIES: Array<u32> = Array::with_max_entries(GENL_IDS, 0);
+
+/// Where functions of the kernel lie, see [`crate::kernel::symbols`]: the first
+/// address of each, and the one after its last.
+#[map]
+pub static SYMBOLS: Array<u64> = Array::with_max_entries(16, 0);
+
+/// The return addresses of a guarded task's capability question.
+#[btf_map]
+pub static STACKS: TaskStorage<[u64; DEPTH]> = TaskStorage::new();
 
 /// Refusals, for the agent to report.
 #[map]

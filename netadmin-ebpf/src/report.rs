@@ -84,6 +84,16 @@ impl Question {
         }
     }
 
+    /// A piece of the capability. `errno` is the kernel's own without it.
+    #[inline(always)]
+    pub fn piece(kind: OperationKind, via: Via, errno: i32) -> Self {
+        let question = Self::on_device(kind, via);
+        Self {
+            errno: errno as u32,
+            ..question
+        }
+    }
+
     /// An operation by its numbers; one that is not known is refused.
     #[inline(always)]
     pub fn packed(kind: u32, via: u32, excepted: bool) -> Self {
@@ -389,6 +399,12 @@ fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
 const SUBMITTED: u32 = 0;
 const DROPPED: u32 = 1;
 const BREACH: u32 = 2;
+const SUPPRESSED: u32 = 3;
+
+/// Counts a refusal that decides nothing and is not reported.
+pub fn count_quiet() {
+    count(SUPPRESSED);
+}
 
 /// Counts an event that was handed on or dropped, or a breach.
 #[inline(always)]
@@ -403,6 +419,10 @@ fn count(what: u32) {
             SUBMITTED => {
                 add_one(&raw mut (*account).seen);
                 add_one(&raw mut (*account).submitted);
+            }
+            SUPPRESSED => {
+                add_one(&raw mut (*account).seen);
+                add_one(&raw mut (*account).suppressed);
             }
             _ => {
                 add_one(&raw mut (*account).seen);

@@ -47,8 +47,7 @@ pub fn prepare(options: Options) -> Result<()> {
         bail!("{} of {} things are missing", missing.len(), NEEDS.len());
     }
     install(&missing)?;
-    let is_needed = |need: &&&Need| !(need.present)() && need.source != Source::RustTarget;
-    match missing.iter().find(is_needed) {
+    match missing.iter().find(|need| !(need.present)()) {
         Some(need) => bail!(
             "{} is still missing: {}",
             need.what,
@@ -69,14 +68,6 @@ fn install(missing: &[&Need]) -> Result<()> {
     if missing.iter().any(|need| need.source == Source::BpfLinker) {
         progress::step("building bpf-linker, one to three minutes");
         command::shown(&mut bpf_linker())?;
-    }
-    if missing.iter().any(|need| need.source == Source::RustTarget) {
-        let mut words = need::NARROW_COMMAND.split(' ');
-        let mut command = Command::new(words.next().unwrap_or_default());
-        // Some tests are left out without it, and say so.
-        if let Err(error) = command::quiet(command.args(words)) {
-            progress::note(&format!("warning: {error:#}"));
-        }
     }
     Ok(())
 }
@@ -163,7 +154,7 @@ impl Source {
     fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Packages(packages) => packages,
-            Self::BpfLinker | Self::RustTarget => &[],
+            Self::BpfLinker => &[],
         }
     }
 
@@ -175,7 +166,6 @@ impl Source {
                     packages.join(" ")
                 )
             }
-            Self::RustTarget => need::NARROW_COMMAND.to_owned(),
             Self::BpfLinker => format!(
                 "LLVM_SYS_221_PREFIX={LLVM} PATH={LLVM}/bin:$PATH RUSTFLAGS='-L {LLVM}/lib' {}",
                 command::line(&bpf_linker()).replace(&cargo_path(), "cargo")

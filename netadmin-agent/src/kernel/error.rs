@@ -5,6 +5,7 @@ use aya::programs::ProgramError;
 
 use super::layout::{LayoutError, VMLINUX_BTF};
 use super::pins::PinError;
+use super::symbols::SymbolError;
 
 /// Why programs could not be loaded or attached.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,9 @@ pub enum KernelError {
     /// The kernel's layout could not be found.
     #[error(transparent)]
     Layout(#[from] LayoutError),
+    /// Functions of the kernel could not be found.
+    #[error(transparent)]
+    Symbols(#[from] SymbolError),
     /// The kernel's BTF could not be read.
     #[error("{VMLINUX_BTF}: {0}")]
     Btf(#[from] aya::BtfError),

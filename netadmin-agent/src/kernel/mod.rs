@@ -2,12 +2,16 @@
 
 mod btf;
 mod error;
+mod families;
 mod layout;
 pub mod pins;
 pub mod program_log;
 mod programs;
+mod symbols;
 mod sys;
 
 pub use error::KernelError;
+pub use families::Families;
 pub use layout::{Layout, LayoutError};
 pub use programs::{Limits, LoadOptions, Programs, ValueLink, probe_load};
+pub use symbols::SymbolError;

@@ -24,7 +24,7 @@ use super::{
     error::KernelError,
     layout::{Layout, VMLINUX_BTF},
     pins::{PinnedSet, Pins},
-    sys,
+    symbols, sys,
 };
 use crate::records::Record;
 
@@ -410,6 +410,34 @@ impl Programs {
     /// The word that says which options have a rule on their value.
     pub fn value_rules(&mut self) -> Result<Array<&mut MapData, u32>, KernelError> {
         map(&mut self.ebpf, "VALUE_RULES")
+    }
+
+    /// Tells the programs where the functions lie that name the place of a
+    /// capability question.
+    pub fn find_symbols(&mut self) -> Result<(), KernelError> {
+        let mut map: Array<&mut MapData, u64> = map(&mut self.ebpf, "SYMBOLS")?;
+        let ranges = symbols::find()?;
+        let words = ranges.into_iter().flat_map(|(start, end)| [start, end]);
+        for (place, word) in (0..).zip(words) {
+            map.set(place, word, 0).map_err(|source| KernelError::Map {
+                map: "SYMBOLS",
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The map of generic netlink families, for keeps; `None` if it has been
+    /// taken before.
+    pub fn take_families(&mut self) -> Result<Option<Array<MapData, u32>>, KernelError> {
+        let Some(map) = self.ebpf.take_map("FAMILIES") else {
+            return Ok(None);
+        };
+        let map = Array::try_from(map).map_err(|source| KernelError::Map {
+            map: "FAMILIES",
+            source,
+        })?;
+        Ok(Some(map))
     }
 
     /// The map of guarded cgroups, for keeps.

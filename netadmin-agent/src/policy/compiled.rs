@@ -67,6 +67,13 @@ impl PolicySet {
         self.policies.iter().position(|policy| policy.matches(path))
     }
 
+    /// Whether any policy rules on pieces of the capability.
+    pub fn rules_net_admin(&self) -> bool {
+        self.policies
+            .iter()
+            .any(|policy| policy.record.rules_net_admin())
+    }
+
     /// Whether any policy needs the program that sees values.
     pub fn needs_value_program(&self) -> bool {
         self.policies

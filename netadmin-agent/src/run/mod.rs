@@ -20,7 +20,7 @@ use crate::exit::{CannotEnforce, Exit};
 use crate::kernel::KernelError;
 use crate::kernel::pins::Pins;
 use crate::output;
-use crate::policy::{self, Kept, PolicySet};
+use crate::policy::Kept;
 
 use wake::Signals;
 
@@ -36,7 +36,6 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Exit> {
         );
     }
     output::show_report(&loaded.warnings);
-    refuse_pieces(&loaded.set)?;
     doctor::require()?;
     let sink = Sink::open(&options.events)?;
     runtime()?.block_on(async {
@@ -69,20 +68,6 @@ pub fn unload() -> anyhow::Result<Exit> {
         "netadmin-agent: nothing was in force\n"
     });
     Ok(Exit::Success)
-}
-
-/// What no program enforces yet must not look as if it were in force.
-fn refuse_pieces(set: &PolicySet) -> anyhow::Result<()> {
-    let ruled = |policy: &&policy::CompiledPolicy| policy.record.rules_net_admin();
-    match set.policies.iter().find(ruled) {
-        Some(policy) => Err(CannotEnforce(format!(
-            "policy `{}` has a `[policy.net_admin]`, which this version can check \
-             and explain, but not enforce; take it out",
-            policy.name
-        ))
-        .into()),
-        None => Ok(()),
-    }
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

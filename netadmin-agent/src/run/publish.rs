@@ -2,14 +2,18 @@
 
 use anyhow::Context as _;
 use netadmin_common::guard::POLICY_NAME_LEN;
-use netadmin_common::policy::OPTION_VALUES;
+use netadmin_common::policy::{OPTION_VALUES, RULES_PIECES};
 
-use crate::kernel::Programs;
+use super::cannot_enforce;
+use crate::kernel::{Families, Programs};
 use crate::policy::{CompiledPolicy, PolicySet};
 use crate::records::Record;
 
 /// Writes policies into a bank. They come into force when the bank does.
 pub fn publish(policies: &PolicySet, bank: usize, programs: &mut Programs) -> anyhow::Result<()> {
+    if policies.rules_net_admin() {
+        know_the_kernel(programs)?;
+    }
     let size = programs.limits().policies;
     let count = u32::try_from(policies.policies.len()).context("too many policies")?;
     anyhow::ensure!(
@@ -36,6 +40,9 @@ pub fn publish(policies: &PolicySet, bank: usize, programs: &mut Programs) -> an
 /// Tells the programs which options need their value seen, in any of these sets.
 pub fn publish_value_rules(sets: &[&PolicySet], programs: &mut Programs) -> anyhow::Result<()> {
     let mut by_value = 0;
+    if sets.iter().any(|set| set.rules_net_admin()) {
+        by_value |= RULES_PIECES;
+    }
     for policy in sets.iter().flat_map(|set| &set.policies) {
         for (option, rule) in policy.record.options.iter().enumerate() {
             by_value |= u32::from(rule.rule == OPTION_VALUES) << option;
@@ -44,6 +51,17 @@ pub fn publish_value_rules(sets: &[&PolicySet], programs: &mut Programs) -> anyh
     let mut map = programs.value_rules()?;
     map.set(0, by_value, 0)
         .context("cannot set the options with value rules")
+}
+
+/// What the programs must know to tell pieces of the capability apart.
+fn know_the_kernel(programs: &mut Programs) -> anyhow::Result<()> {
+    programs.find_symbols().map_err(cannot_enforce)?;
+    if let Some(map) = programs.take_families()? {
+        Families::new(map)
+            .context("cannot list the generic netlink families")?
+            .follow();
+    }
+    Ok(())
 }
 
 fn padded(name: &str) -> [u8; POLICY_NAME_LEN] {

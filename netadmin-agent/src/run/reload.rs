@@ -27,7 +27,6 @@ impl Agent {
             .map_err(anyhow::Error::from)
             .and_then(|loaded| {
                 output::show_report(&loaded.warnings);
-                super::refuse_pieces(&loaded.set)?;
                 self.apply(loaded.set)?;
                 Ok(loaded.source)
             });

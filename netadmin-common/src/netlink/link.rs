@@ -1,5 +1,6 @@
 //! What an `RTM_NEWLINK` or `RTM_SETLINK` asks for, and what it would do.
 
+use super::pieces::{Attributes, attribute_bit};
 use super::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_NEWLINK};
 use crate::catalogue::OperationKind;
 use crate::device::{Device, IFF_PROMISC, IFF_UP, kind};
@@ -68,9 +69,17 @@ pub struct LinkRequest {
     pub peer_name: Text,
     /// `IFLA_INFO_KIND`, cut at 16 bytes.
     pub kind: Text,
+    /// Which attributes are there (see [`attribute_bit`]).
+    pub attributes: Attributes,
 }
 
 impl LinkRequest {
+    /// Notes that an attribute is there.
+    #[inline(always)]
+    pub(super) fn note(&mut self, attribute: u16) {
+        self.attributes |= attribute_bit(attribute);
+    }
+
     #[inline(always)]
     pub(super) fn forget_data(&mut self) {
         self.has_data = 0;
@@ -91,6 +100,33 @@ impl LinkRequest {
     #[inline(always)]
     pub fn by_index(&self) -> bool {
         self.index.cast_signed() > 0
+    }
+
+    /// Whether it means one device, whichever way that is named.
+    #[inline(always)]
+    pub(super) fn names_one(&self) -> bool {
+        self.by_index() || self.has_name != 0 || self.has_alternative_name != 0
+    }
+
+    /// Which flags the request is about (`rtnl_dev_combine_flags`, and the
+    /// condition under which `do_setlink` calls it).
+    #[inline(always)]
+    pub(super) fn mask(&self) -> u32 {
+        if self.change == 0 && self.flags != 0 {
+            u32::MAX
+        } else {
+            self.change
+        }
+    }
+
+    /// The flags that will be set on the second device of a pair.
+    #[inline(always)]
+    pub(super) fn flags_of_peer(&self) -> u32 {
+        match (self.kind == kind::CAN, self.peer_change) {
+            (true, _) => 0,
+            (false, 0) => self.peer_flags,
+            (false, change) => self.peer_flags & change,
+        }
     }
 
     /// Whether `flag` will be set (`rtnl_dev_combine_flags`, and the condition
@@ -121,7 +157,7 @@ impl LinkRequest {
 
     /// Whether it makes a device if there is none.
     #[inline(always)]
-    fn creates(&self) -> bool {
+    pub(super) fn creates(&self) -> bool {
         self.message_type == u32::from(RTM_NEWLINK)
             && self.message_flags & u32::from(NLM_F_CREATE) != 0
     }
@@ -129,7 +165,7 @@ impl LinkRequest {
     /// Whether it leaves a device alone that is there already (`EEXIST` and
     /// `EOPNOTSUPP` in `__rtnl_newlink`).
     #[inline(always)]
-    fn only_creates(&self) -> bool {
+    pub(super) fn only_creates(&self) -> bool {
         self.creates() && self.message_flags & u32::from(NLM_F_EXCL | NLM_F_REPLACE) != 0
     }
 

@@ -6,9 +6,14 @@
 //! state machine rather than nested loops, so that the kernel's verifier can
 //! check one step and `bpf_loop` can repeat it.
 
+mod classify;
 mod link;
+pub mod pieces;
 mod walk;
 
+pub use classify::{
+    Class, NETLINK_GENERIC, NETLINK_USERSOCK, classify, depends_on_family, family, is_walked,
+};
 pub use link::{
     LinkRequest, LinkView, MAX_OPERATIONS, Operations, UNSETTLED_FLAGS, UNSETTLED_LINKS, effects,
     excepted, judge, takes_excepted_name,

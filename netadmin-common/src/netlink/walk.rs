@@ -1,8 +1,9 @@
 //! The walk over a datagram.
 
+use super::classify::depends_on_family;
 use super::{
-    IFINFOMSG_LEN, LinkRequest, NLM_F_REQUEST, NLMSG_HDRLEN, RTM_DELLINK, RTM_DELLINKPROP,
-    RTM_NEWLINK, RTM_NEWLINKPROP, RTM_SETLINK, UNSETTLED_LINKS,
+    IFINFOMSG_LEN, LinkRequest, NETLINK_ROUTE, NLM_F_REQUEST, NLMSG_HDRLEN, RTM_DELLINK,
+    RTM_DELLINKPROP, RTM_NEWLINK, RTM_NEWLINKPROP, RTM_SETLINK, UNSETTLED_LINKS,
 };
 use crate::device::IFNAMSIZ;
 use crate::text::Text;
@@ -18,6 +19,8 @@ pub const MAX_STEPS: u32 = 1 << 17;
 /// Every bit pattern must be valid, and the type must have no padding.
 pub unsafe trait Plain: Copy {}
 // SAFETY: integers and arrays of bytes have no invalid pattern and no padding.
+unsafe impl Plain for u8 {}
+// SAFETY: as above.
 unsafe impl Plain for u16 {}
 // SAFETY: as above.
 unsafe impl Plain for u32 {}
@@ -62,6 +65,9 @@ pub enum Step {
     More,
     /// [`Walk::link`] is complete; judge it, then step again.
     Link,
+    /// A message of the type [`Walk::message_type`] and of [`Walk::family`],
+    /// which is no request for a link; classify it, then step again.
+    Message,
     /// The datagram ends here for the kernel.
     Done,
     /// A byte that the kernel will read could not be read.
@@ -122,8 +128,8 @@ pub struct Walk {
     level: u32,
     cursor: u32,
     end: u32,
-    /// Explicit padding, always zero.
-    reserved: u32,
+    /// The netlink family: whether link requests are looked into.
+    protocol: u32,
     /// Where each level ends.
     ends: [u32; LEVELS],
     /// Where the walk goes on after each level.
@@ -132,16 +138,23 @@ pub struct Walk {
     /// device has which name, or which flags: a later "keep" of it is not
     /// believed. 0 or 1.
     pub unstable: u32,
+    /// `nlmsg_type` of the message at hand.
+    pub message_type: u16,
+    /// The first byte of its payload: mostly the address family.
+    pub family: u8,
+    /// Explicit padding, always zero.
+    reserved: u8,
     /// The message at hand.
     pub link: LinkRequest,
 }
 
 impl Walk {
-    /// A walk over a datagram of `len` bytes.
+    /// A walk over a datagram of `len` bytes, sent to this netlink family.
     #[inline(always)]
-    pub fn begin(&mut self, len: u32) {
+    pub fn begin(&mut self, protocol: u16, len: u32) {
         *self = Self {
             end: len,
+            protocol: u32::from(protocol),
             ..Self::default()
         };
     }
@@ -176,13 +189,21 @@ impl Walk {
         if flags & NLM_F_REQUEST == 0 || message_type < NLMSG_MIN_TYPE {
             return Some(Step::More);
         }
+        self.message_type = message_type;
+        self.family = 0;
+        if depends_on_family(message_type) && len > NLMSG_HDRLEN {
+            self.family = bytes.read(start + NLMSG_HDRLEN)?;
+        }
+        if self.protocol != u32::from(NETLINK_ROUTE) {
+            return Some(Step::Message);
+        }
         match message_type {
             RTM_NEWLINK | RTM_SETLINK => self.begin_link(bytes, start, len, message_type, flags),
             RTM_DELLINK | RTM_NEWLINKPROP | RTM_DELLINKPROP => {
                 self.unstable |= UNSETTLED_LINKS;
-                Some(Step::More)
+                Some(Step::Message)
             }
-            _ => Some(Step::More),
+            _ => Some(Step::Message),
         }
     }
 
@@ -202,7 +223,7 @@ impl Walk {
         let ifinfomsg: [u32; 4] = bytes.read(start + NLMSG_HDRLEN)?;
         if message_type == RTM_SETLINK && ifinfomsg[0] & 0xff == AF_BRIDGE {
             // rtnl_bridge_setlink reads neither the flags nor IFLA_MASTER.
-            return Some(Step::More);
+            return Some(Step::Message);
         }
         self.link = LinkRequest {
             message_type: u32::from(message_type),
@@ -267,6 +288,7 @@ impl Walk {
     #[inline(always)]
     fn take_link<B: Bytes + ?Sized>(&mut self, bytes: &B, attribute: Attribute) -> Option<()> {
         let link = &mut self.link;
+        link.note(attribute.kind);
         match attribute.kind {
             IFLA_ADDRESS => link.has_address = 1,
             IFLA_IFNAME => {
@@ -350,6 +372,12 @@ impl Walk {
     /// `rtnl_nla_parse_ifinfomsg`.
     #[inline(always)]
     fn take_peer<B: Bytes + ?Sized>(&mut self, bytes: &B, attribute: Attribute) -> Option<()> {
+        if matches!(
+            attribute.kind,
+            IFLA_NET_NS_PID | IFLA_NET_NS_FD | IFLA_TARGET_NETNSID
+        ) {
+            self.link.note(attribute.kind);
+        }
         if attribute.kind == IFLA_IFNAME {
             self.link.has_peer_name = 1;
             self.link.peer_name = bytes.text(attribute.payload, attribute.len)?.terminated();

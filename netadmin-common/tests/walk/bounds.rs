@@ -1,7 +1,9 @@
 //! Where a walk ends, and after how many steps.
 
 use netadmin_common::Text;
-use netadmin_common::netlink::{Bytes, MAX_STEPS, Plain, Step, Walk, is_change_of_links};
+use netadmin_common::netlink::{
+    Bytes, MAX_STEPS, NETLINK_ROUTE, Plain, Step, Walk, is_change_of_links,
+};
 
 use super::walk;
 
@@ -22,7 +24,7 @@ fn message(kind: u16, body: &[u8]) -> Vec<u8> {
 /// As many steps as `bpf_loop` makes; whether the end was reached.
 fn ends_in_time(datagram: &[u8]) -> bool {
     let mut walk = Walk::default();
-    walk.begin(u32::try_from(datagram.len()).expect("short"));
+    walk.begin(NETLINK_ROUTE, u32::try_from(datagram.len()).expect("short"));
     (0..MAX_STEPS).any(|_| walk.step(datagram) == Step::Done)
 }
 
@@ -131,6 +133,6 @@ fn what_cannot_be_read_is_never_an_end() {
         }
     }
     let mut walk = Walk::default();
-    walk.begin(16);
+    walk.begin(NETLINK_ROUTE, 16);
     assert_eq!(walk.step(&Gone), Step::Unreadable);
 }

@@ -33,6 +33,7 @@ fn as_used(mut link: LinkRequest) -> LinkRequest {
         } else {
             link.peer_name
         },
+        attributes: 0,
         ..link
     }
 }
@@ -45,6 +46,8 @@ fn agrees_with_the_kernel(datagram: &[u8]) -> Result<(), TestCaseError> {
     for ((link, unstable), (seen, unstable_there)) in walked.links.into_iter().zip(reference) {
         prop_assert_eq!(unstable, unstable_there);
         if let Seen::Acts(acts) = seen {
+            // The walk also counts those of a second device, and unknown ones.
+            prop_assert_eq!(acts.attributes & !link.attributes, 0);
             prop_assert_eq!(as_used(link), as_used(*acts));
         }
     }

@@ -115,6 +115,7 @@ fn request(kind: u16, flags: u16, link: &LinkMessage) -> LinkRequest {
 fn as_used(request: LinkRequest) -> LinkRequest {
     let veth = request.kind == netadmin_common::device::kind::VETH;
     LinkRequest {
+        attributes: 0,
         has_macvlan_mode: request.has_macvlan_mode * u8::from(!veth),
         macvlan_mode: request.macvlan_mode * u32::from(!veth),
         ..request

@@ -6,7 +6,7 @@ mod bytes;
 mod library;
 mod reference;
 
-use netadmin_common::netlink::{LinkRequest, Step, Walk};
+use netadmin_common::netlink::{LinkRequest, NETLINK_ROUTE, Step, Walk};
 
 /// What a walk found, and how it ended.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ struct Walked {
 /// Walks as the program does, but to the end.
 fn walk(datagram: &[u8]) -> Walked {
     let mut walk = Walk::default();
-    walk.begin(u32::try_from(datagram.len()).expect("short"));
+    walk.begin(NETLINK_ROUTE, u32::try_from(datagram.len()).expect("short"));
     let mut walked = Walked {
         links: Vec::new(),
         steps: 0,
@@ -31,7 +31,7 @@ fn walk(datagram: &[u8]) -> Walked {
     while walked.steps < bound {
         walked.steps += 1;
         match walk.step(datagram) {
-            Step::More => {}
+            Step::More | Step::Message => {}
             Step::Link => walked.links.push((walk.link, walk.unstable != 0)),
             end => {
                 walked.end = end;

@@ -113,6 +113,14 @@ fn parse_link(message: &[u8], is_setlink: bool) -> Result<LinkRequest, Refused> 
         has_address: is_there(IFLA_ADDRESS),
         other_namespace,
         name: tb[IFLA_IFNAME].map_or(Text::EMPTY, nla_strscpy),
+        attributes: (1..=IFLA_MAX)
+            .filter(|kind| tb[*kind].is_some())
+            .map(|kind| match kind {
+                64 => 1 << 63,
+                65.. => 1 << 62,
+                _ => 1u64 << kind,
+            })
+            .fold(0, |set, bit| set | bit),
         ..LinkRequest::default()
     };
     if let (Some(info), false) = (tb[IFLA_LINKINFO], is_setlink) {

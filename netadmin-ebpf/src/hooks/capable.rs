@@ -13,7 +13,7 @@ use netadmin_common::{
     policy::OPTION_VALUES,
 };
 
-use super::{ioctl, links};
+use super::{ioctl, links, pieces};
 use crate::{
     guard::{self, Guard},
     kernel::{
@@ -39,7 +39,8 @@ pub fn capable(ctx: LsmContext) -> i32 {
     let Some(guard) = guard::current() else {
         return 0;
     };
-    let refused = match task::call() {
+    let call = task::call();
+    let refused = match call {
         Call::Setsockopt { level, optname, .. } => {
             match SocketOption::from_level_and_name(level, optname) {
                 Some(option) => refuses_option(&guard, option, capability),
@@ -52,6 +53,8 @@ pub fn capable(ctx: LsmContext) -> i32 {
         Call::Other if capability == CAP_NET_ADMIN => refuses_sysfs(),
         _ => false,
     };
+    let refused =
+        refused || capability == CAP_NET_ADMIN && pieces::refuses(&guard, call, ctx.arg(3));
     report::answer(refused, EPERM)
 }
 

@@ -11,16 +11,16 @@ use aya_ebpf::{helpers::generated::bpf_loop, macros::lsm, programs::LsmContext};
 use netadmin_common::{
     Text, Via,
     netlink::{
-        Bytes, LinkView, MAX_STEPS, NETLINK_ROUTE, NLMSG_HDRLEN, Plain, RTM_NEWLINK, Step, Walk,
-        is_change_of_links,
+        Bytes, LinkView, MAX_STEPS, NETLINK_ROUTE, NETLINK_USERSOCK, NLMSG_HDRLEN, Plain,
+        RTM_NEWLINK, Step, Walk, is_change_of_links, is_walked,
     },
 };
 
-use super::links;
+use super::{links, pieces};
 use crate::{
     guard,
     kernel::{Address, field, layout},
-    maps::JUDGEMENTS,
+    maps::{CALLS, JUDGEMENTS, rules_pieces},
     report::{self, EPERM},
 };
 
@@ -44,21 +44,29 @@ pub fn netlink_send(ctx: LsmContext) -> i32 {
     let skb: *const u8 = ctx.arg(1);
     // SAFETY: `sk` is typed, and `sk_protocol` is a u16.
     let protocol: u16 = unsafe { field(sock, &layout::SOCK_PROTOCOL) };
-    if protocol != NETLINK_ROUTE {
+    let pieces = rules_pieces() && protocol != NETLINK_USERSOCK;
+    if protocol != NETLINK_ROUTE && !pieces {
         return 0;
     }
     // SAFETY: `skb` is typed, and `len` is an unsigned int.
     let len: u32 = unsafe { field(skb, &layout::SK_BUFF_LEN) };
     // SAFETY: `skb` is typed, and `data` is a pointer.
     let data = Address::from_field(unsafe { field(skb, &layout::SK_BUFF_DATA) });
-    if cannot_matter(data, len) {
+    if !pieces && cannot_matter(data, len) {
         return 0;
     }
     let Some(guard) = guard::current() else {
         return 0;
     };
-    if !guard.policy.rules_promiscuity() {
+    let pieces = pieces && guard.policy.rules_net_admin();
+    let promiscuity = protocol == NETLINK_ROUTE && guard.policy.rules_promiscuity();
+    if !pieces && (!promiscuity || cannot_matter(data, len)) {
         return 0;
+    }
+    if pieces && let Some(call) = CALLS.of_current() {
+        // What holds for the datagram before is not for this one.
+        call.asked = 0;
+        call.asked_reported = 0;
     }
     // SAFETY: `skb` is typed, and `data_len` is an unsigned int.
     let paged: u32 = unsafe { field(skb, &layout::SK_BUFF_DATA_LEN) };
@@ -67,7 +75,8 @@ pub fn netlink_send(ctx: LsmContext) -> i32 {
     let net = Address::of(sock).follow(&layout::SOCK_NET);
     let data = Address::of(skb).follow(&layout::SK_BUFF_DATA);
     let refused = match (net, data) {
-        (Some(net), Some(data)) if paged == 0 => refuses_datagram(data, len, net),
+        _ if !is_walked(protocol) => pieces::refuses_message(protocol, 0, 0),
+        (Some(net), Some(data)) if paged == 0 => refuses_datagram(protocol, data, len, net),
         _ => links::refuses_unjudged(Via::Rtnetlink),
     };
     report::answer(refused, EPERM)
@@ -108,6 +117,8 @@ impl Bytes for Datagram {
 }
 
 struct Loop {
+    protocol: u16,
+    pieces: bool,
     judgement: *mut Judgement,
     data: Address,
     net: Address,
@@ -116,13 +127,15 @@ struct Loop {
 }
 
 #[inline(always)]
-fn refuses_datagram(data: Address, len: u32, net: Address) -> bool {
+fn refuses_datagram(protocol: u16, data: Address, len: u32, net: Address) -> bool {
     let Some(judgement) = JUDGEMENTS.of_current() else {
         return links::refuses_unjudged(Via::Rtnetlink);
     };
-    judgement.walk.begin(len);
+    judgement.walk.begin(protocol, len);
     judgement.view.searched = 0;
     let mut state = Loop {
+        protocol,
+        pieces: guard::current().is_some_and(|guard| guard.policy.rules_net_admin()),
         judgement: from_mut(judgement),
         data,
         net,
@@ -152,7 +165,16 @@ extern "C" fn step(_step: u32, state: *mut Loop) -> i64 {
     match netadmin_walk(&mut judgement.walk, state.data.value()) {
         STEP_MORE => GO_ON,
         STEP_LINK => {
-            state.refused |= u32::from(refuses_link(judgement, state.net));
+            state.refused |= u32::from(refuses_link(judgement, state.net, state.pieces));
+            GO_ON
+        }
+        STEP_MESSAGE => {
+            if state.pieces {
+                let walk = &judgement.walk;
+                let refused =
+                    pieces::refuses_message(state.protocol, walk.message_type, walk.family);
+                state.refused |= u32::from(refused);
+            }
             GO_ON
         }
         STEP_DONE => {
@@ -167,6 +189,7 @@ const STEP_MORE: u32 = 0;
 const STEP_LINK: u32 = 1;
 const STEP_DONE: u32 = 2;
 const STEP_UNREADABLE: u32 = 3;
+const STEP_MESSAGE: u32 = 4;
 
 /// One step of the walk over the datagram at `data`. (Global for the verifier,
 /// which then checks a step apart from the loop.)
@@ -180,19 +203,24 @@ extern "C" fn netadmin_walk(walk: *mut Walk, data: u64) -> u32 {
     match walk.step(&Datagram(Address::from_field(data))) {
         Step::More => STEP_MORE,
         Step::Link => STEP_LINK,
+        Step::Message => STEP_MESSAGE,
         Step::Done => STEP_DONE,
         Step::Unreadable => STEP_UNREADABLE,
     }
 }
 
 #[inline(always)]
-fn refuses_link(judgement: &mut Judgement, net: Address) -> bool {
+fn refuses_link(judgement: &mut Judgement, net: Address, pieces: bool) -> bool {
     let Judgement { walk, view } = judgement;
     view.unstable = walk.unstable;
     links::look(&walk.link, view, net);
     let new = walk.link.message_type == u32::from(RTM_NEWLINK);
     let via = if new { Via::NewLink } else { Via::SetLink };
-    let refused = links::refuses(&walk.link, view, via);
+    let mut refused = links::refuses(&walk.link, view, via);
+    if pieces {
+        refused |= links::refuses_changes(&walk.link, view, via);
+        refused |= links::refuses_creation(&walk.link, via);
+    }
     if !refused {
         // What is refused changes nothing: the whole datagram goes.
         walk.unstable |= walk.link.unsettles();

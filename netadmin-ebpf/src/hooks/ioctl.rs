@@ -14,6 +14,7 @@ use netadmin_common::{
     OperationKind, Text, Via,
     call::{CALL_ALLOWED, CALL_BEGUN, CALL_REFUSED},
     device::IFF_PROMISC,
+    ioctl::ioctl_piece,
     netlink::LinkRequest,
     policy::PROMISCUOUS_NAMES_EXCEPTED,
 };
@@ -24,7 +25,7 @@ use super::links;
 use crate::{
     guard::{self, Guard},
     kernel::Address,
-    maps::{CALLS, JUDGEMENTS},
+    maps::{CALLS, JUDGEMENTS, rules_pieces},
     report::{self, EPERM, Question},
 };
 
@@ -77,22 +78,27 @@ fn begin(ctx: &LsmContext) -> i32 {
         return earlier;
     }
     let command: u32 = ctx.arg(1);
-    let Some((via, _)) = way(command) else {
+    let way = way(command);
+    if way.is_none() && (ioctl_piece(command).is_none() || !rules_pieces()) {
         return 0;
-    };
+    }
     let Some(guard) = guard::current() else {
         return 0;
     };
-    if !guard.policy.rules_promiscuity() {
+    if !guard.policy.rules_promiscuity() && !guard.policy.rules_net_admin() {
         return 0;
     }
     match CALLS.of_current() {
         Some(call) => {
             call.command = command;
             call.state = CALL_BEGUN;
+            call.reported_piece = 0;
             0
         }
-        None => report::answer(links::refuses_unjudged(via), EPERM),
+        None => {
+            let via = way.map_or(Via::Ioctl, |(via, _)| via);
+            report::answer(links::refuses_unjudged(via), EPERM)
+        }
     }
 }
 
@@ -120,7 +126,7 @@ fn judge(ctx: &FEntryContext, device_name: impl FnOnce(Text) -> Option<Text>) {
     let Some(guard) = guard::current() else {
         return;
     };
-    if !guard.policy.rules_promiscuity() {
+    if !guard.policy.rules_promiscuity() && !guard.policy.rules_net_admin() {
         return;
     }
     let Some(call) = CALLS.of_current() else {
@@ -178,6 +184,9 @@ pub fn refuses_flags_of(net: Address, target: Target, flags: u32, via: Via) -> b
     view.unstable = 0;
     view.searched = 0;
     links::look(request, view, net);
+    if links::refuses_changes(request, view, via) {
+        return true;
+    }
     if view.device.index == 0 && view.unstable == 0 && flags & IFF_PROMISC == 0 {
         // ENODEV; with IFF_PROMISC refused, lest it appear before the kernel looks.
         return false;

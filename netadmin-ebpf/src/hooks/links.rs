@@ -3,7 +3,12 @@
 
 use netadmin_common::{
     Device, OperationKind, Via,
-    netlink::{LinkRequest, LinkView, UNSETTLED_LINKS, effects, excepted, takes_excepted_name},
+    netlink::{
+        LinkRequest, LinkView, UNSETTLED_LINKS, effects, excepted,
+        pieces::{changes, creation},
+        takes_excepted_name,
+    },
+    pieces::{LinkPieces, link_number},
     policy::PROMISCUOUS_NAMES_EXCEPTED,
 };
 
@@ -14,7 +19,7 @@ use crate::{
         netdev::{self, Sought},
     },
     maps::POLICIES,
-    report::Question,
+    report::{EPERM, Question},
 };
 
 /// Fills `view` with the devices that `request` is about, in the network
@@ -196,8 +201,69 @@ pub fn refuses_any_name(guard: &Guard, via: Via) -> bool {
         && Question::on_device(OperationKind::PromiscuousExceptedName, via).is_refused()
 }
 
-/// Whether a request that cannot be judged at all is refused.
+/// Whether a request that cannot be judged at all is refused: because of
+/// promiscuity, or because nothing explains it.
 #[inline(always)]
 pub fn refuses_unjudged(via: Via) -> bool {
     Question::on_device(OperationKind::PromiscuousUnjudged, via).is_refused()
+        || Question::piece(OperationKind::Unclassified, via, EPERM).is_refused()
+}
+
+/// Whether a piece that the request asks for, other than making a link, is
+/// refused.
+#[inline(always)]
+pub fn refuses_changes(request: &LinkRequest, view: &LinkView, via: Via) -> bool {
+    guard::current().is_some_and(|guard| guard.policy.rules_net_admin())
+        && refuses_pieces(netadmin_link_changes(request, view), via)
+}
+
+/// Whether making a link as requested is refused.
+#[inline(always)]
+pub fn refuses_creation(request: &LinkRequest, via: Via) -> bool {
+    refuses_pieces(netadmin_link_creation(request), via)
+}
+
+/// Whether any of these pieces is refused; each that is has its event.
+#[inline(always)]
+pub fn refuses_pieces(pieces: LinkPieces, via: Via) -> bool {
+    netadmin_link_pieces(pieces, via as u32) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_link_changes(
+    request: *const LinkRequest,
+    view: *const LinkView,
+) -> LinkPieces {
+    // SAFETY: the verifier checks that callers pass a whole request and view.
+    match unsafe { (request.as_ref(), view.as_ref()) } {
+        (Some(request), Some(view)) => changes(request, view),
+        _ => LinkPieces::MAX,
+    }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_link_creation(request: *const LinkRequest) -> LinkPieces {
+    // SAFETY: the verifier checks that callers pass a whole request.
+    unsafe { request.as_ref() }.map_or(LinkPieces::MAX, creation)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_link_pieces(pieces: LinkPieces, via: u32) -> u32 {
+    let Some(guard) = guard::current() else {
+        return 0;
+    };
+    let refused = pieces & guard.policy.net_admin.refused.links();
+    if refused == 0 {
+        return 0;
+    }
+    let mut answer = 0;
+    for bit in 0..LinkPieces::BITS {
+        if refused & (1 << bit) != 0 {
+            answer |= u32::from(Question::packed(link_number(bit), via, false).is_refused());
+        }
+    }
+    answer
 }

@@ -7,6 +7,7 @@ pub mod cgroups;
 pub mod datagram;
 pub mod ioctl;
 pub mod links;
+pub mod pieces;
 pub mod setsockopt;
 pub mod sysfs;
 pub mod tripwire;

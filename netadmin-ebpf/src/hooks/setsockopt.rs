@@ -19,7 +19,7 @@ use crate::{
         Address, cgroup, layout,
         task::{self, Call},
     },
-    maps::{CALLS, VALUE_RULES},
+    maps::{CALLS, VALUE_RULES, rules_pieces},
     report::{self, EPERM, Question},
 };
 
@@ -38,6 +38,9 @@ pub fn socket_setsockopt(ctx: LsmContext) -> i32 {
     let socket: *const u8 = ctx.arg(0);
     let level: i32 = ctx.arg(1);
     let optname: i32 = ctx.arg(2);
+    if rules_pieces() && (task::in_compat_syscall() || task::uses_io_uring()) {
+        record(level, optname);
+    }
     let refused = if level == SOL_PACKET && optname == PACKET_ADD_MEMBERSHIP {
         refuses_membership(socket)
     } else {
@@ -47,6 +50,18 @@ pub fn socket_setsockopt(ctx: LsmContext) -> i32 {
         }
     };
     report::answer(refused, EPERM)
+}
+
+/// For the capability question of a call whose registers do not name the
+/// option (`socketcall`, io_uring).
+#[inline(always)]
+fn record(level: i32, optname: i32) {
+    if guard::current().is_some_and(|guard| guard.policy.rules_net_admin())
+        && let Some(call) = CALLS.of_current()
+    {
+        call.level = level;
+        call.optname = optname;
+    }
 }
 
 #[inline(always)]

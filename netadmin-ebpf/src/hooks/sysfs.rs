@@ -30,7 +30,7 @@ pub fn sysfs_flags(ctx: FEntryContext) -> i32 {
     let Some(guard) = guard::current() else {
         return 0;
     };
-    if !guard.policy.rules_promiscuity() {
+    if !guard.policy.rules_promiscuity() && !guard.policy.rules_net_admin() {
         return 0;
     }
     if let Some(call) = CALLS.of_current() {

@@ -5,6 +5,7 @@
 pub mod cgroup;
 pub mod layout;
 pub mod netdev;
+pub mod symbols;
 pub mod task;
 
 use aya_ebpf::{EbpfContext, helpers::bpf_probe_read_kernel};

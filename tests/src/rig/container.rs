@@ -10,9 +10,10 @@ use nix::sched::{CloneFlags, setns, unshare};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Capabilities;
 use super::cgroup::{Cgroup, Entrance};
 use super::child::{self, Answer, Child};
-use super::{Capabilities, DeviceState};
+use super::device::DeviceState;
 use crate::attack::IFF_UP;
 use crate::attack::ioctl::{self, Family};
 

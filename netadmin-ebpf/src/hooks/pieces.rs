@@ -1,0 +1,310 @@
+//! The pieces of `CAP_NET_ADMIN`: which one a capability question is about.
+//!
+//! The saved registers name most calls, and a process cannot change them while
+//! it is in one. Of the rest (messages sent, files written, io_uring), the
+//! kernel's own stack says where the question is asked. What earlier hooks
+//! recorded could be of an earlier call; a return address on the stack cannot.
+//! What none of this explains is `unclassified`.
+
+use aya_ebpf::helpers::generated::bpf_get_task_stack;
+use netadmin_common::{
+    OperationKind, SocketOption, Via,
+    call::{CALL_ALLOWED, CALL_REFUSED},
+    ioctl::{ioctl_piece, is_question},
+    netlink::{Class, NETLINK_ROUTE, classify, pieces::FLAGS},
+    policy::MODE_AUDIT,
+    sockopt::sockopt_piece,
+};
+
+use super::{
+    ioctl::{SIOCSIFFLAGS, way},
+    links,
+};
+use crate::{
+    guard::{self, Guard},
+    kernel::{
+        symbols::{Function, Range},
+        task::{self, Call},
+    },
+    maps::{CALLS, FAMILIES, STACKS},
+    report::{self, Question},
+};
+
+/// `CAP_OPT_NOAUDIT` (include/linux/security.h): the answer decides no refusal.
+const CAP_OPT_NOAUDIT: u32 = 2;
+
+/// Whether the current task's policy refuses `CAP_NET_ADMIN` here.
+#[inline(always)]
+pub fn refuses(guard: &Guard, call: Call, options: u32) -> bool {
+    if !guard.policy.rules_net_admin() {
+        return false;
+    }
+    let call = if task::uses_io_uring() && netadmin_in_task_work() != 0 {
+        Call::Other
+    } else {
+        call
+    };
+    let (kind, via) = match call {
+        Call::Setsockopt { level, optname, .. } => {
+            (sockopt_piece(level, optname, false), Via::Setsockopt)
+        }
+        Call::Getsockopt { level, optname } => {
+            (sockopt_piece(level, optname, true), Via::Getsockopt)
+        }
+        Call::Ioctl { command, .. } => return refuses_ioctl(guard, command),
+        Call::Read => return refuses_quietly(guard, OperationKind::ReadDetails),
+        Call::Bind => (OperationKind::NetlinkGroups, Via::Capable),
+        Call::Socket => (OperationKind::SocketCreate, Via::Capable),
+        Call::Bpf => (OperationKind::BpfUse, Via::Capable),
+        Call::Socketcall => recorded_option(),
+        Call::Other => match netadmin_place() {
+            PLACE_NETLINK => return refuses_netlink(guard),
+            PLACE_SYSFS => (OperationKind::SysfsWrite, Via::Sysfs),
+            PLACE_SYSCTL => (OperationKind::SysctlWrite, Via::Capable),
+            PLACE_CMSG => (OperationKind::SetMark, Via::Capable),
+            PLACE_SOCKOPT => recorded_option(),
+            // net_ctl_permissions, asked when such a file is opened.
+            _ if options & CAP_OPT_NOAUDIT != 0 => (OperationKind::SysctlWrite, Via::Capable),
+            _ => (OperationKind::Unclassified, Via::Capable),
+        },
+    };
+    if options & CAP_OPT_NOAUDIT != 0 {
+        return refuses_quietly(guard, kind);
+    }
+    ask(kind, via)
+}
+
+/// Asks for a piece, with the kernel's own errno.
+#[inline(always)]
+fn ask(kind: OperationKind, via: Via) -> bool {
+    let errno = if kind as u16 == OperationKind::SetDebug as u16 {
+        report::errno(SocketOption::Debug)
+    } else {
+        report::EPERM
+    };
+    Question::piece(kind, via, errno).is_refused()
+}
+
+/// A question that decides no refusal: counted, not reported.
+#[inline(always)]
+fn refuses_quietly(guard: &Guard, kind: OperationKind) -> bool {
+    if guard.policy.mode == MODE_AUDIT || !guard.policy.net_admin.refused.contains(kind) {
+        return false;
+    }
+    report::count_quiet();
+    true
+}
+
+/// The option that `socket_setsockopt` saw in this very call, where the
+/// registers do not say.
+#[inline(always)]
+fn recorded_option() -> (OperationKind, Via) {
+    let kind = match CALLS.of_current() {
+        Some(call) => sockopt_piece(call.level, call.optname, false),
+        None => OperationKind::Unclassified,
+    };
+    (kind, Via::Setsockopt)
+}
+
+/// `dev_ioctl` and its like. Some ask twice, since `dev_load` asks too.
+#[inline(always)]
+fn refuses_ioctl(guard: &Guard, command: u32) -> bool {
+    let via = way(command).map_or(Via::Ioctl, |(via, _)| via);
+    let Some(call) = CALLS.of_current() else {
+        return ask(OperationKind::Unclassified, via);
+    };
+    if command == SIOCSIFFLAGS {
+        return match call.state {
+            CALL_ALLOWED if call.command == command => false,
+            CALL_REFUSED if call.command == command => true,
+            _ => links::refuses_pieces(FLAGS, via),
+        };
+    }
+    let kind = match ioctl_piece(command) {
+        Some(kind) => kind,
+        None if is_question(command) => {
+            return refuses_quietly(guard, OperationKind::Unclassified);
+        }
+        None => return ask(OperationKind::Unclassified, via),
+    };
+    if call.reported_piece == kind as u32 {
+        return guard.policy.mode != MODE_AUDIT;
+    }
+    if guard.policy.net_admin.refused.contains(kind) {
+        call.reported_piece = kind as u32;
+    }
+    ask(kind, via)
+}
+
+/// The messages of the datagram that is being handled were decided when it was
+/// sent (hooks/datagram.rs), but for those of which only the question tells
+/// whether they need the capability.
+#[inline(always)]
+fn refuses_netlink(guard: &Guard) -> bool {
+    let Some(call) = CALLS.of_current() else {
+        return ask(OperationKind::Unclassified, Via::Netlink);
+    };
+    let Some(kind) = OperationKind::from_number(call.asked as u16) else {
+        return false;
+    };
+    if kind as u16 == OperationKind::ReadDetails as u16 {
+        return refuses_quietly(guard, kind);
+    }
+    if call.asked_reported != 0 {
+        return guard.policy.mode != MODE_AUDIT;
+    }
+    call.asked_reported = 1;
+    ask(kind, Via::Netlink)
+}
+
+/// How many return addresses are looked at to find the place. The deepest
+/// question on the way from `netlink_unicast` is some 16 calls below it.
+const NEAR: usize = 24;
+/// How many there may be in all.
+pub const DEPTH: usize = 64;
+
+const PLACE_UNKNOWN: u32 = 0;
+const PLACE_NETLINK: u32 = 1;
+const PLACE_SYSFS: u32 = 2;
+const PLACE_SYSCTL: u32 = 3;
+const PLACE_CMSG: u32 = 4;
+const PLACE_SOCKOPT: u32 = 5;
+
+/// Where the kernel is: the innermost function of its stack that is known.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_place() -> u32 {
+    let Some(stack) = STACKS.of_current() else {
+        return PLACE_UNKNOWN;
+    };
+    // SAFETY: the task is the current one, and the buffer as long as said.
+    let len = unsafe {
+        bpf_get_task_stack(
+            task::current(),
+            stack.as_mut_ptr().cast(),
+            (NEAR * size_of::<u64>()) as u32,
+            0,
+        )
+    };
+    let places = Places {
+        netlink: Function::NetlinkUnicast.range(),
+        sysfs: Function::KernfsFopWriteIter.range(),
+        sysctl: Function::ProcSysCallHandler.range(),
+        cmsg: Function::SockCmsgSend.range(),
+        sockopt: Function::DoSockSetsockopt.range(),
+    };
+    for (place, address) in stack.iter().take(NEAR).enumerate() {
+        if place as i64 * 8 >= len {
+            break;
+        }
+        let known = places.of(*address);
+        if known != PLACE_UNKNOWN {
+            return known;
+        }
+    }
+    PLACE_UNKNOWN
+}
+
+/// Whether io_uring may be doing its work, on the way out of a call whose
+/// registers are still there (`task_work_run`); so if that cannot be known.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_in_task_work() -> u32 {
+    let (Some(stack), work) = (STACKS.of_current(), Function::TaskWorkRun.range()) else {
+        return 1;
+    };
+    let size = size_of_val(stack) as u32;
+    // SAFETY: as above.
+    let len = unsafe { bpf_get_task_stack(task::current(), stack.as_mut_ptr().cast(), size, 0) };
+    // Cut short, what is missing may be just that.
+    if !work.is_known() || len <= 0 || len >= i64::from(size) {
+        return 1;
+    }
+    for (place, address) in stack.iter().enumerate() {
+        if place as i64 * 8 >= len {
+            break;
+        }
+        if work.contains(*address) {
+            return 1;
+        }
+    }
+    0
+}
+
+struct Places {
+    netlink: Range,
+    sysfs: Range,
+    sysctl: Range,
+    cmsg: Range,
+    sockopt: Range,
+}
+
+impl Places {
+    #[inline(always)]
+    fn of(&self, address: u64) -> u32 {
+        if self.netlink.contains(address) {
+            PLACE_NETLINK
+        } else if self.sysfs.contains(address) {
+            PLACE_SYSFS
+        } else if self.sysctl.contains(address) {
+            PLACE_SYSCTL
+        } else if self.cmsg.contains(address) {
+            PLACE_CMSG
+        } else if self.sockopt.contains(address) {
+            PLACE_SOCKOPT
+        } else {
+            PLACE_UNKNOWN
+        }
+    }
+}
+
+/// Whether a netlink message is refused when it is sent; else what is to be
+/// answered if the capability is asked for is recorded.
+#[inline(always)]
+pub fn refuses_message(protocol: u16, message_type: u16, family: u8) -> bool {
+    netadmin_message(
+        u32::from(protocol),
+        u32::from(message_type),
+        u32::from(family),
+    ) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_message(protocol: u32, message_type: u32, family: u32) -> u32 {
+    let Some(guard) = guard::current() else {
+        return 0;
+    };
+    let via = if protocol == u32::from(NETLINK_ROUTE) {
+        Via::Rtnetlink
+    } else {
+        Via::Netlink
+    };
+    let kind = match classify(protocol as u16, message_type as u16, family as u8) {
+        Class::Nothing | Class::Link => return 0,
+        Class::Sent(kind) => return u32::from(ask(kind, via)),
+        Class::Asked(kind) => kind,
+        Class::Family => family_of(message_type),
+    };
+    if !guard.policy.net_admin.refused.contains(kind) {
+        return 0;
+    }
+    let Some(call) = CALLS.of_current() else {
+        return u32::from(ask(kind, via));
+    };
+    // What is reported goes before what is not.
+    if call.asked == 0 || call.asked == OperationKind::ReadDetails as u32 {
+        call.asked = kind as u32;
+    }
+    0
+}
+
+/// The operation of a generic netlink family. One that the agent has not heard
+/// of (yet) is none of those that a policy can name.
+#[inline(always)]
+fn family_of(id: u32) -> OperationKind {
+    FAMILIES
+        .get(id)
+        .and_then(|kind| OperationKind::from_number(*kind as u16))
+        .unwrap_or(OperationKind::Unclassified)
+}

@@ -1,0 +1,209 @@
+//! The areas of the catalogue for which Debian has a tool.
+
+/// A part of the capability, and what people do with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Area {
+    /// Its name, and that of its policy.
+    pub name: &'static str,
+    /// What its policy allows.
+    pub allow: &'static [&'static str],
+    /// Made before, from outside.
+    pub set_up: &'static str,
+    /// Command lines that need the area and nothing else. In this order each
+    /// works under its policy; under any other each is refused.
+    pub lines: &'static [&'static str],
+}
+
+/// Made for every area: `dev0`, a dummy that is up, and `quiet0`, one that is down.
+pub const BASE: &str = "ip link add dev0 type dummy && ip link set dev0 up \
+    && ip link add quiet0 type dummy && ip addr add 203.0.113.1/24 dev dev0";
+
+/// All of them.
+pub const AREAS: &[Area] = &[
+    Area {
+        name: "addresses",
+        allow: &["addr.*"],
+        set_up: "true",
+        lines: &[
+            "ip addr add 192.0.2.1/24 dev dev0",
+            "ip -6 addr add 2001:db8::1/64 dev dev0 nodad",
+            "ip addr change 192.0.2.1/24 dev dev0 preferred_lft 100",
+            "ip addr del 192.0.2.1/24 dev dev0",
+            "ip addrlabel add prefix 2001:db8::/32 label 9",
+            "ifconfig dev0 192.0.2.5",
+            "ifconfig dev0 netmask 255.255.255.0",
+        ],
+    },
+    Area {
+        name: "links",
+        allow: &["link.*"],
+        set_up: "ip link add old0 type dummy && ip link add old1 type bridge \
+            && ip link add old2 type dummy && ip link add old3 type dummy",
+        lines: &[
+            "ip link set quiet0 up",
+            "ip link set dev0 mtu 1400",
+            "ip link set dev0 address 02:00:00:00:00:07",
+            "ip link set dev0 multicast on",
+            "ip link set dev0 allmulticast on",
+            "ip link set dev0 arp on",
+            "ip link set dev0 promisc on",
+            "ip link set dev0 txqueuelen 77",
+            "ip link set dev0 alias x",
+            "ip link set dev0 group 9",
+            "ip link property add dev dev0 altname long-name-of-dev0",
+            "ip link add name new0 type dummy",
+            "ip link add link dev0 name new1 type vlan id 9",
+            "ip link add name new2 type bridge",
+            "ip link add name new3 type veth peer name new4",
+            "ip link add name new5 type vxlan id 5 dstport 4789",
+            "ip link set quiet0 master old1",
+            "ip link set old1 type bridge stp_state 1",
+            "ip link set old0 name new9",
+            "ip link set old3 netns $$",
+            "ip link del old2",
+            "ifconfig dev0 mtu 1300",
+            "ifconfig dev0 down",
+            "ifconfig dev0 hw ether 02:00:00:00:00:09",
+            "brctl addbr new6",
+            "brctl delbr new6",
+        ],
+    },
+    Area {
+        name: "routes",
+        allow: &["route.*", "nexthop.*"],
+        set_up: "true",
+        lines: &[
+            "ip route add 198.51.100.0/24 dev dev0",
+            "ip route replace 198.51.100.0/24 dev dev0 metric 7",
+            "ip route del 198.51.100.0/24 dev dev0",
+            "ip -6 route add 2001:db8:9::/48 dev dev0",
+            "ip nexthop add id 7 dev dev0",
+            "ip nexthop del id 7",
+            "route add -net 198.51.101.0 netmask 255.255.255.0 dev dev0",
+            "route del -net 198.51.101.0 netmask 255.255.255.0 dev dev0",
+        ],
+    },
+    Area {
+        name: "rules",
+        allow: &["rule.*"],
+        set_up: "true",
+        lines: &[
+            "ip rule add from 192.0.2.9 table 9",
+            "ip rule del from 192.0.2.9 table 9",
+            "ip -6 rule add from 2001:db8::9 table 9",
+        ],
+    },
+    Area {
+        name: "neighbours",
+        allow: &["neigh.*"],
+        set_up: "true",
+        lines: &[
+            "ip neigh add 203.0.113.7 lladdr 02:00:00:00:00:01 dev dev0",
+            "ip neigh replace 203.0.113.7 lladdr 02:00:00:00:00:02 dev dev0",
+            "ip neigh del 203.0.113.7 dev dev0",
+            "ip ntable change name arp_cache dev dev0 queue 7",
+            "arp -s 203.0.113.8 02:00:00:00:00:03 -i dev0",
+            "arp -d 203.0.113.8 -i dev0",
+        ],
+    },
+    Area {
+        name: "bridging",
+        allow: &["fdb.*", "mdb.*", "bridge.*", "vxlan.*"],
+        set_up: "ip link add br0 type bridge mcast_snooping 1 && ip link set br0 up \
+            && ip link add p0 type dummy && ip link set p0 up && ip link set p0 master br0",
+        lines: &[
+            "bridge fdb add 02:00:00:00:00:05 dev p0 master static",
+            "bridge fdb del 02:00:00:00:00:05 dev p0 master",
+            "bridge mdb add dev br0 port p0 grp 239.1.1.1 permanent",
+            "bridge mdb del dev br0 port p0 grp 239.1.1.1 permanent",
+            "bridge vlan add dev p0 vid 7",
+            "bridge link set dev p0 cost 9",
+        ],
+    },
+    Area {
+        name: "traffic_control",
+        allow: &["tc.*"],
+        set_up: "true",
+        lines: &[
+            "tc qdisc add dev dev0 root handle 1: prio",
+            "tc qdisc add dev dev0 ingress",
+            "tc filter add dev dev0 ingress matchall action mirred egress redirect dev quiet0",
+            "tc actions add action mirred egress redirect dev quiet0 index 7",
+            "tc actions del action mirred index 7",
+            "tc filter del dev dev0 ingress",
+            "tc qdisc del dev dev0 root",
+        ],
+    },
+    Area {
+        name: "ipsec",
+        allow: &["xfrm.*"],
+        set_up: "true",
+        lines: &[
+            "ip xfrm policy add src 192.0.2.0/24 dst 198.51.100.0/24 dir out action block",
+            "ip xfrm policy",
+            "ip xfrm policy del src 192.0.2.0/24 dst 198.51.100.0/24 dir out",
+            "ip xfrm state flush",
+            "ip xfrm state list",
+        ],
+    },
+    Area {
+        name: "ethtool",
+        allow: &["genl.ethtool", "ioctl.ethtool"],
+        set_up: "true",
+        lines: &["ethtool -K dev0 tx off"],
+    },
+    Area {
+        name: "tuntap",
+        allow: &["tun.*"],
+        set_up: "true",
+        lines: &[
+            "ip tuntap add name tun7 mode tun",
+            "ip tuntap del name tun7 mode tun",
+        ],
+    },
+    Area {
+        name: "vconfig",
+        allow: &["ioctl.vlan"],
+        set_up: "ip link add link dev0 name dev0.9 type vlan id 9",
+        lines: &["vconfig add dev0 8", "vconfig rem dev0.9"],
+    },
+    Area {
+        name: "l2tp",
+        allow: &["genl.l2tp"],
+        set_up: "true",
+        lines: &[
+            "ip l2tp add tunnel tunnel_id 7 peer_tunnel_id 8 encap udp local 203.0.113.1 remote 203.0.113.2 udp_sport 5000 udp_dport 5001",
+            "ip l2tp del tunnel tunnel_id 7",
+        ],
+    },
+    Area {
+        name: "macsec",
+        allow: &["genl.macsec"],
+        set_up: "ip link add link dev0 name sec0 type macsec",
+        lines: &[
+            "ip macsec add sec0 rx port 11 address 02:00:00:00:00:11",
+            "ip macsec del sec0 rx port 11 address 02:00:00:00:00:11",
+        ],
+    },
+    Area {
+        name: "tcp_metrics",
+        allow: &["genl.tcp_metrics"],
+        set_up: "true",
+        lines: &["ip tcp_metrics flush"],
+    },
+    Area {
+        name: "multipath_tcp",
+        allow: &["genl.mptcp"],
+        set_up: "true",
+        lines: &[
+            "ip mptcp limits set subflow 3",
+            "ip mptcp endpoint add 203.0.113.1 subflow",
+        ],
+    },
+    Area {
+        name: "socket_destroy",
+        allow: &["sock_diag.destroy"],
+        set_up: "timeout 30 nc -l -p 5555 > /dev/null 2>&1 & sleep 1",
+        lines: &["ss -K -tl sport = :5555 > /dev/null"],
+    },
+];

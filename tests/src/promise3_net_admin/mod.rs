@@ -1,0 +1,17 @@
+//! Promise 3: `CAP_NET_ADMIN` in pieces.
+
+mod area;
+mod areas;
+mod places;
+
+use libtest_mimic::Trial;
+
+use crate::rig::Trials;
+
+/// All tests of this promise.
+pub fn trials() -> Vec<Trial> {
+    let mut trials = Trials::new("promise3");
+    areas::add(&mut trials);
+    places::add(&mut trials);
+    trials.finish()
+}
