@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap as Paths, HashSet, VecDeque};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aya::maps::{HashMap, MapData, MapError};
 use netadmin_common::guard::{NO_POLICY, SOCKOPT_ATTACHED};
@@ -12,6 +12,7 @@ use super::attached::Attached;
 use super::book::Book;
 use super::earlier::Earlier;
 use super::tree::Tree;
+use super::unborn::{self, Unborn};
 use crate::kernel::{KernelError, Programs};
 use crate::policy::{CompiledPolicy, PolicySet};
 use crate::records::Record;
@@ -65,6 +66,7 @@ pub struct Guards {
     paths: Paths<u64, String>,
     gone: VecDeque<(u64, String)>,
     attached: Attached,
+    unborn: Unborn,
 }
 
 impl Guards {
@@ -84,6 +86,7 @@ impl Guards {
             paths: Paths::new(),
             gone: VecDeque::new(),
             attached: Attached::default(),
+            unborn: Unborn::default(),
         }
     }
 
@@ -121,7 +124,7 @@ impl Guards {
 
     /// Guards what there is: every cgroup that a policy matches, and all below.
     pub fn scan(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
-        self.scan_into(self.book.in_force(), programs)
+        self.scan_into(Path::new("/"), self.book.in_force(), programs)
     }
 
     /// Writes down in the spare bank what `policies` mean for every cgroup. They
@@ -132,7 +135,7 @@ impl Guards {
         programs: &mut Programs,
     ) -> Result<(), GuardError> {
         self.book.prepare(policies);
-        self.scan_into(self.book.spare(), programs)
+        self.scan_into(Path::new("/"), self.book.spare(), programs)
     }
 
     /// The spare bank is in force: drops what it does not guard.
@@ -181,8 +184,14 @@ impl Guards {
         self.scan(programs)
     }
 
-    fn scan_into(&mut self, bank: usize, programs: &mut Programs) -> Result<(), GuardError> {
-        let mut waiting = vec![PathBuf::from("/")];
+    /// The cgroup at a path, and all below.
+    fn scan_into(
+        &mut self,
+        from: &Path,
+        bank: usize,
+        programs: &mut Programs,
+    ) -> Result<(), GuardError> {
+        let mut waiting = vec![from.to_owned()];
         while let Some(path) = waiting.pop() {
             // Removed meanwhile: the next event says so too.
             let Ok(id) = self.tree.id(&path) else {
@@ -245,14 +254,39 @@ impl Guards {
     fn made_in(&mut self, bank: usize, id: u64, programs: &mut Programs) -> Result<(), GuardError> {
         match self.tree.path(id) {
             Ok(path) => self.admit_if_there(id, &path, bank, programs),
-            // Removed meanwhile: `gone` follows.
-            Err(error) if is_gone(&error) => Ok(()),
+            // Not there yet, or removed meanwhile: then `gone` follows.
+            Err(error) if is_gone(&error) => {
+                self.unborn.add(id);
+                Ok(())
+            }
             Err(error) => Err(GuardError::Path { id, error }),
         }
     }
 
+    /// Returns when it is time to look again for announced cgroups.
+    pub async fn is_waiting_for_births(&self) {
+        if self.unborn.is_empty() {
+            std::future::pending::<()>().await;
+        } else {
+            tokio::time::sleep(unborn::SOON).await;
+        }
+    }
+
+    /// Looks again for those that were not there yet. What was made below one
+    /// meanwhile may have its policy.
+    pub fn look_again(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
+        for id in self.unborn.ids() {
+            if let Ok(path) = self.tree.path(id) {
+                self.unborn.remove(id);
+                self.scan_into(&path, self.book.in_force(), programs)?;
+            }
+        }
+        Ok(())
+    }
+
     /// A cgroup was removed; the kernel has forgotten it already.
     pub fn gone(&mut self, id: u64) {
+        self.unborn.remove(id);
         self.attached.forget(id);
         // Also what came to be guarded while it went.
         let _absent = self.map.remove(&id);

@@ -10,6 +10,7 @@ mod book;
 mod earlier;
 mod guards;
 mod tree;
+mod unborn;
 
 pub use attached::Attached;
 pub use book::Book;

@@ -109,6 +109,7 @@ impl Agent {
         loop {
             let wake = self.wait(signals).await?;
             let open = self.drain_cgroup_events()? & self.drain_events()?;
+            self.look_again();
             self.tell_losses();
             self.manager.alive();
             match wake {
@@ -132,6 +133,7 @@ impl Agent {
                 Ok(Wake::Work)
             }
             () = readable(self.cgroup_events.as_ref()) => Ok(Wake::Work),
+            () = self.guards.is_waiting_for_births() => Ok(Wake::Work),
             () = self.manager.is_waiting() => Ok(Wake::Work),
             () = PolicyWatch::changed(self.watch.as_ref()) => Ok(Wake::Policy),
             () = tokio::time::sleep(TICK) => Ok(Wake::Tick),
@@ -189,6 +191,13 @@ impl Agent {
             }
         }
         Ok(open)
+    }
+
+    /// For cgroups that were announced before they could be found.
+    fn look_again(&mut self) {
+        if let Err(error) = self.guards.look_again(&mut self.programs) {
+            output::complain(&format!("netadmin-agent: error: {error}\n"));
+        }
     }
 
     fn follow(
