@@ -5,6 +5,7 @@ mod image;
 mod manifest;
 pub mod neighbour;
 pub mod reboot;
+mod rolling;
 mod runtime;
 mod systemd;
 mod unit;
@@ -16,7 +17,7 @@ type Body = fn() -> Result<()>;
 
 /// The tests before the machine reboots, in the order in which they must run.
 pub fn trials() -> Vec<Trial> {
-    let parts = [image::TESTS, unit::TESTS];
+    let parts = [image::TESTS, rolling::TESTS, unit::TESTS];
     parts.into_iter().flat_map(named).collect()
 }
 

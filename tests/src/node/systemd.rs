@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 pub const UNIT: &str = "netadmin-agent.service";
 
 /// Where the unit's policy is.
-const POLICY: &str = "/etc/netadmin-agent/policy.toml";
+pub const POLICY: &str = "/etc/netadmin-agent/policy.toml";
 
 /// Runs `systemctl` to its end, and returns what it said.
 pub fn systemctl(arguments: &[&str]) -> Result<String> {

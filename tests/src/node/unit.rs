@@ -9,15 +9,21 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::manifest::Manifest;
+use super::reboot::BROKEN;
 use super::runtime::Neighbour;
-use super::systemd::{UNIT, journal, number, property, run, systemctl, write_policy};
+use super::systemd::{POLICY, UNIT, journal, number, property, run, systemctl, write_policy};
 use crate::rig::poll;
 
 /// Before the machine reboots.
 pub const TESTS: &[(&str, super::Body)] = &[
     ("the_unit_is_confined", confined),
     ("the_unit_is_started_when_it_is_in_force", started),
+    (
+        "a_killed_service_comes_back_and_nobody_wins_meanwhile",
+        killed,
+    ),
     ("a_service_that_hangs_is_started_anew", hung),
+    ("a_policy_that_breaks_is_refused", broken),
 ];
 
 /// After it.
@@ -60,7 +66,8 @@ fn started() -> Result<()> {
     )?;
     systemctl(&["enable", UNIT])?;
     // Type=notify: this returns when the agent has said that it is in force.
-    systemctl(&["start", UNIT])?;
+    let start = systemctl(&["start", UNIT]);
+    start.with_context(|| journal(UNIT).unwrap_or_default())?;
     let said = journal(UNIT)?;
     ensure!(said.contains("netadmin-agent: in force"), "{said}");
     let status = property(UNIT, "StatusText")?;
@@ -100,6 +107,14 @@ fn wait_for_restart(restarts: u64) -> Result<()> {
     again.with_context(|| format!("not started anew:\n{}", journal(UNIT).unwrap_or_default()))
 }
 
+fn killed() -> Result<()> {
+    attacked(|| {
+        let restarts = number(UNIT, "NRestarts")?;
+        kill(main_process()?, Signal::SIGKILL).context("kill the agent")?;
+        wait_for_restart(restarts)
+    })
+}
+
 /// With less patience than the unit has.
 fn hung() -> Result<()> {
     let directory = "/run/systemd/system/netadmin-agent.service.d";
@@ -108,17 +123,30 @@ fn hung() -> Result<()> {
     fs::write(format!("{directory}/patience.conf"), patience).context("write a drop-in")?;
     systemctl(&["daemon-reload"])?;
     systemctl(&["restart", UNIT])?;
-    let restarts = number(UNIT, "NRestarts")?;
-    // Longer than the patience: it is alive, and says so.
-    sleep(Duration::from_secs(8));
-    ensure!(
-        number(UNIT, "NRestarts")? == restarts,
-        "it was taken for dead"
-    );
-    kill(main_process()?, Signal::SIGSTOP).context("stop the agent")?;
-    wait_for_restart(restarts)?;
+    attacked(|| {
+        let restarts = number(UNIT, "NRestarts")?;
+        // Longer than the patience: it is alive, and says so.
+        sleep(Duration::from_secs(8));
+        ensure!(
+            number(UNIT, "NRestarts")? == restarts,
+            "it was taken for dead"
+        );
+        kill(main_process()?, Signal::SIGSTOP).context("stop the agent")?;
+        wait_for_restart(restarts)
+    })?;
     fs::remove_dir_all(directory).context("remove a drop-in")?;
     systemctl(&["daemon-reload"]).map(drop)
+}
+
+fn broken() -> Result<()> {
+    let good = fs::read_to_string(POLICY).context("read the policy")?;
+    write_policy(BROKEN)?;
+    let refused = poll(SOON, || {
+        let said = journal(UNIT).ok()?;
+        said.contains("stays in force").then_some(())
+    });
+    refused.context("the broken policy is not refused")?;
+    attacked(|| write_policy(&good))
 }
 
 fn again() -> Result<()> {
