@@ -1,7 +1,10 @@
 //! What runs inside the virtual machine: attacks, the rig that carries them
 //! out, and the tests of each promise.
 
+pub mod bypass;
+pub mod coverage;
 pub mod demo;
+pub mod fuzz;
 pub mod node;
 pub mod promise1_promiscuity;
 pub mod promise2_arguments;
@@ -11,6 +14,27 @@ pub mod promise5_always_on;
 pub mod promise6_fail_closed;
 pub mod promise7_accountable;
 pub mod promise9_portability;
+pub mod races;
 pub mod rig;
 
 pub use netadmin_bypass::attack;
+
+use libtest_mimic::Trial;
+
+/// Every test that runs in the virtual machine.
+pub fn trials() -> Vec<Trial> {
+    let groups = [
+        promise1_promiscuity::trials(),
+        promise2_arguments::trials(),
+        promise3_net_admin::trials(),
+        promise4_nothing_else_changes::trials(),
+        promise5_always_on::trials(),
+        promise6_fail_closed::trials(),
+        promise7_accountable::trials(),
+        promise9_portability::trials(),
+        bypass::trials(),
+        races::trials(),
+        fuzz::trials(),
+    ];
+    groups.into_iter().flatten().collect()
+}

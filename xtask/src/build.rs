@@ -8,9 +8,16 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::{command, ebpf, paths, progress};
+use crate::{command, ebpf, need, paths, progress};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// For 32-bit code: rustup's standard library for it brings its own libc and
+/// start files, and rustup's linker links it, so no C compiler is needed.
+pub const NARROW_TARGET: &str = "i686-unknown-linux-musl";
+
+/// The name under which the guest has the attacks as a 32-bit program.
+const NARROW_BYPASS: &str = "netadmin-bypass32";
 
 /// Names the eBPF object to the agent's build script.
 pub const OBJECT_VARIABLE: &str = "NETADMIN_EBPF_OBJECT";
@@ -39,7 +46,10 @@ pub fn release_agent() -> PathBuf {
 /// Builds the agent and the test programs around an eBPF object.
 pub fn programs(object: &Path) -> Result<Programs> {
     agent(object)?;
-    progress::step("building the tests");
+    progress::step("building the attacks and the tests");
+    let mut bypass = guest_cargo(object);
+    command::shown(bypass.args(["--release", "--package", "netadmin-bypass"]))?;
+    narrow_bypass()?;
     // A failed assertion must unwind into the test runner, which the agent's
     // own release profile does not do.
     let mut tests = guest_cargo(object);
@@ -47,6 +57,30 @@ pub fn programs(object: &Path) -> Result<Programs> {
     tests.args(["--config", "profile.guest.panic='unwind'"]);
     command::shown(tests.args(["--profile", "guest", "--package", "netadmin-tests"]))?;
     built()
+}
+
+/// The attacks as a 32-bit program, under a name of its own.
+fn narrow_bypass() -> Result<()> {
+    if !need::has_narrow_target() {
+        let how = need::NARROW_COMMAND;
+        progress::note(&format!(
+            "warning: no 32-bit {NARROW_BYPASS}, its tests are left out: `{how}`"
+        ));
+        return Ok(());
+    }
+    let mut bypass = cargo();
+    bypass
+        .args(["build", "--release", "--package", "netadmin-bypass"])
+        .args(["--target", NARROW_TARGET, "--target-dir"])
+        .arg(target_directory())
+        .env("CARGO_TARGET_I686_UNKNOWN_LINUX_MUSL_LINKER", "rust-lld")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("RUSTFLAGS");
+    command::shown(&mut bypass)?;
+    let directory = target_directory().join(NARROW_TARGET).join("release");
+    let (from, to) = ("netadmin-bypass", directory.join(NARROW_BYPASS));
+    fs::copy(directory.join(from), &to).with_context(|| format!("write {}", to.display()))?;
+    Ok(())
 }
 
 /// The eBPF object, built.
@@ -60,6 +94,9 @@ pub fn built() -> Result<Programs> {
     let directory = target_directory().join(TARGET);
     let mut programs = programs_in(&directory.join("guest"))?;
     programs.extend(programs_in(&directory.join("release"))?);
+    let narrow = target_directory().join(NARROW_TARGET);
+    let narrow = narrow.join("release").join(NARROW_BYPASS);
+    programs.extend(narrow.is_file().then_some(narrow));
     Ok(programs)
 }
 

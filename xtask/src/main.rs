@@ -17,6 +17,7 @@ mod oci;
 mod paths;
 mod progress;
 mod setup;
+mod soak;
 mod tally;
 mod terminal;
 mod test;
@@ -47,6 +48,8 @@ enum Task {
     Vm(vm::Options),
     /// Run every check and test, on this machine and on every kernel of the matrix
     Test(test::Options),
+    /// Run the races and the fuzzer for hours
+    Soak(soak::Options),
     /// Show the guard at work: set up, build, boot, attack
     Demo(demo::Options),
     /// Pack the agent as a container image: an OCI archive, the same for the same program
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         Task::Build => build::all().map(|_| 0),
         Task::Vm(options) => vm::run(options),
         Task::Test(options) => test::run(options),
+        Task::Soak(options) => soak::run(options),
         Task::Demo(options) => demo::run(options),
         Task::Image(options) => oci::run(options),
         Task::CleanCache => Cache::locate().and_then(|cache| cache.remove()).map(|()| 0),

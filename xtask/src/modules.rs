@@ -35,6 +35,9 @@ const LOADED: &[(&str, &str)] = &[
     ("openvswitch", ""),
     ("vrf", ""),
     ("ifb", "numifbs=0"),
+    // The legacy iptables loads them itself, which a container's root may not.
+    ("ip_tables", ""),
+    ("iptable_filter", ""),
     ("overlay", ""),
 ];
 
@@ -45,6 +48,7 @@ const AVAILABLE: &[&str] = &[
     "af_packet_diag",
     "batman-adv",
     "cls_bpf",
+    "cls_fw",
     "cls_matchall",
     "cls_u32",
     "dccp",
@@ -63,10 +67,20 @@ const AVAILABLE: &[&str] = &[
     "l2tp_netlink",
     "netconsole",
     "netlink_diag",
+    "nf_conntrack",
+    "nf_nat",
     "nf_tables",
+    "nft_chain_nat",
+    "nft_compat",
+    "nft_ct",
+    "nft_log",
+    "nft_masq",
+    "nft_nat",
     "nlmon",
     "ovpn",
     "raw_diag",
+    "sch_fq_codel",
+    "sch_htb",
     "sch_ingress",
     "sch_netem",
     "sch_prio",
@@ -86,6 +100,12 @@ const AVAILABLE: &[&str] = &[
     "vsockmon",
     "xfrm_interface",
     "xfrm_user",
+    "xt_comment",
+    "xt_conntrack",
+    "xt_mark",
+    "xt_MASQUERADE",
+    "xt_multiport",
+    "xt_tcpudp",
 ];
 
 /// A module as it goes into the archive.

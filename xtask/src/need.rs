@@ -2,7 +2,10 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use crate::build::NARROW_TARGET;
+use crate::command;
 use crate::ebpf::{self, Toolchain};
 
 /// Something that must be there, and where it comes from.
@@ -23,6 +26,8 @@ pub enum Source {
     Packages(&'static [&'static str]),
     /// bpf-linker, built from its sources.
     BpfLinker,
+    /// A standard library from rustup. Only some tests need it.
+    RustTarget,
 }
 
 /// In the order in which they can be installed: the linker needs LLVM.
@@ -75,10 +80,18 @@ pub const NEEDS: &[Need] = &[
         present: || ebpf::find_linker().is_some(),
         source: Source::BpfLinker,
     },
+    Need {
+        what: "Rust's standard library for 32-bit programs",
+        present: has_narrow_target,
+        source: Source::RustTarget,
+    },
 ];
 
 /// Debian's; its directory is not in everybody's `PATH`.
 pub const MKE2FS: &str = "/usr/sbin/mke2fs";
+
+/// What installs the standard library for 32-bit programs.
+pub const NARROW_COMMAND: &str = "rustup target add i686-unknown-linux-musl";
 
 /// Where Debian's LLVM 22 lies.
 pub const LLVM: &str = "/usr/lib/llvm-22";
@@ -87,6 +100,14 @@ pub const LLVM: &str = "/usr/lib/llvm-22";
 pub fn program(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).any(|directory| directory.join(name).is_file())
+}
+
+/// Whether the compiler that builds for this machine can build 32-bit programs.
+pub fn has_narrow_target() -> bool {
+    let mut query = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    query.args(["--print", "target-libdir", "--target", NARROW_TARGET]);
+    let answer = command::output(&mut query);
+    answer.is_ok_and(|directory| Path::new(directory.trim()).join("self-contained").is_dir())
 }
 
 fn llvm_is_complete() -> bool {

@@ -47,7 +47,8 @@ pub fn prepare(options: Options) -> Result<()> {
         bail!("{} of {} things are missing", missing.len(), NEEDS.len());
     }
     install(&missing)?;
-    match missing.iter().find(|need| !(need.present)()) {
+    let is_needed = |need: &&&Need| !(need.present)() && need.source != Source::RustTarget;
+    match missing.iter().find(is_needed) {
         Some(need) => bail!(
             "{} is still missing: {}",
             need.what,
@@ -68,6 +69,14 @@ fn install(missing: &[&Need]) -> Result<()> {
     if missing.iter().any(|need| need.source == Source::BpfLinker) {
         progress::step("building bpf-linker, one to three minutes");
         command::shown(&mut bpf_linker())?;
+    }
+    if missing.iter().any(|need| need.source == Source::RustTarget) {
+        let mut words = need::NARROW_COMMAND.split(' ');
+        let mut command = Command::new(words.next().unwrap_or_default());
+        // Some tests are left out without it, and say so.
+        if let Err(error) = command::quiet(command.args(words)) {
+            progress::note(&format!("warning: {error:#}"));
+        }
     }
     Ok(())
 }
@@ -154,7 +163,7 @@ impl Source {
     fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Packages(packages) => packages,
-            Self::BpfLinker => &[],
+            Self::BpfLinker | Self::RustTarget => &[],
         }
     }
 
@@ -166,6 +175,7 @@ impl Source {
                     packages.join(" ")
                 )
             }
+            Self::RustTarget => need::NARROW_COMMAND.to_owned(),
             Self::BpfLinker => format!(
                 "LLVM_SYS_221_PREFIX={LLVM} PATH={LLVM}/bin:$PATH RUSTFLAGS='-L {LLVM}/lib' {}",
                 command::line(&bpf_linker()).replace(&cargo_path(), "cargo")

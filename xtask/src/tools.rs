@@ -25,6 +25,9 @@ const TOOLS: &[(&str, &[&str])] = &[
     ("dash", &["dash"]),
     ("bash", &["bash"]),
     ("bpftool", &["bpftool"]),
+    ("nftables", &["nft"]),
+    ("iptables", &["xtables-legacy-multi", "xtables-nft-multi"]),
+    ("wireguard-tools", &["wg"]),
 ];
 
 /// `ifconfig`, `brctl`, `modprobe` and all the rest, but not the shell: this one
@@ -33,6 +36,7 @@ const BUSYBOX: &str = "busybox-static";
 
 /// Where the tools keep their libraries, in the package and in the guest.
 const LIBRARIES: &str = "/lib/x86_64-linux-gnu";
+const XTABLES: &str = "usr/lib/x86_64-linux-gnu/xtables";
 const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 
 /// tcpdump gives up root for a user of its own.
@@ -99,8 +103,29 @@ fn pack(root: &Path) -> Result<Vec<u8>> {
         archive.program(&format!("{LIBRARIES}/{name}"), &read(&path)?)?;
     }
     archive.program(LOADER, &read(&loader(root)?)?)?;
+    pack_iptables(root, &mut archive)?;
     pack_busybox(root, &names, &mut archive)?;
     archive.finish()
+}
+
+/// Both kinds of iptables, and the matches and targets that they load.
+fn pack_iptables(root: &Path, archive: &mut Archive) -> Result<()> {
+    archive.link("/bin/iptables", "xtables-nft-multi")?;
+    archive.link("/bin/iptables-legacy", "xtables-legacy-multi")?;
+    let plugins = root.join(XTABLES);
+    let entries = fs::read_dir(&plugins).with_context(|| format!("list {}", plugins.display()))?;
+    for entry in entries {
+        let path = entry.context("list the plugins of iptables")?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if path.is_file() && !path.is_symlink() {
+            archive.program(&format!("/{XTABLES}/{name}"), &read(&path)?)?;
+        }
+    }
+    Ok(())
 }
 
 /// Busybox, under the name of each applet that no real tool has.

@@ -15,6 +15,11 @@ const RTPROT_BOOT: u8 = 3;
 const RT_SCOPE_LINK: u8 = 253;
 const RTN_UNICAST: u8 = 1;
 const AF_INET: u8 = 2;
+const AF_BRIDGE: u8 = 7;
+const RTM_NEWNEIGH: u16 = 28;
+const NUD_PERMANENT: u16 = 0x80;
+const NTF_SELF: u8 = 0x02;
+const NDA_LLADDR: u16 = 2;
 
 /// `ip address add`.
 pub fn add_address(index: u32, address: Ipv4Addr, prefix_len: u8) -> io::Result<()> {
@@ -47,6 +52,17 @@ pub fn add_routes(index: u32, count: u32, per_datagram: usize) -> io::Result<usi
         transact(batch)?;
     }
     Ok(datagrams)
+}
+
+/// `bridge fdb add ... self`: one more unicast address for a device.
+pub fn add_forwarding_entry(index: u32, address: [u8; 6]) -> io::Result<()> {
+    // struct ndmsg: family, padding, ifindex, state, flags, type.
+    let mut fixed = vec![AF_BRIDGE, 0, 0, 0];
+    fixed.extend_from_slice(&index.to_ne_bytes());
+    fixed.extend_from_slice(&NUD_PERMANENT.to_ne_bytes());
+    fixed.extend_from_slice(&[NTF_SELF, 0]);
+    let message = Message::new(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_EXCL, &fixed);
+    transact(&[message.attribute(NDA_LLADDR, &address)])
 }
 
 /// Sends messages as one datagram and waits for nothing.

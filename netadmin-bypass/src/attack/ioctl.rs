@@ -1,22 +1,27 @@
 //! Attempts through `ioctl(2)` on a socket.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use super::IFNAMSIZ;
+use super::abi::{Low, narrow};
+use super::call;
+use super::route::Route;
 use super::sockopt::open_socket;
 
-const SIOCGIFFLAGS: libc::c_ulong = 0x8913;
-const SIOCSIFFLAGS: libc::c_ulong = 0x8914;
-const SIOCSIFNAME: libc::c_ulong = 0x8923;
-const SIOCBONDENSLAVE: libc::c_ulong = 0x8990;
-const SIOCBRADDBR: libc::c_ulong = 0x89a0;
-const SIOCBRADDIF: libc::c_ulong = 0x89a2;
-const SIOCDEVPRIVATE: libc::c_ulong = 0x89f0;
+const SIOCGIFFLAGS: u32 = 0x8913;
+const SIOCSIFFLAGS: u32 = 0x8914;
+const SIOCSIFMTU: u32 = 0x8922;
+const SIOCSIFNAME: u32 = 0x8923;
+const SIOCSIFHWADDR: u32 = 0x8924;
+const SIOCBONDENSLAVE: u32 = 0x8990;
+const SIOCBRADDBR: u32 = 0x89a0;
+const SIOCBRADDIF: u32 = 0x89a2;
+const SIOCDEVPRIVATE: u32 = 0x89f0;
 /// linux/if_tunnel.h.
-const SIOCADDTUNNEL: libc::c_ulong = SIOCDEVPRIVATE + 1;
+const SIOCADDTUNNEL: u32 = SIOCDEVPRIVATE + 1;
 /// Add a port, in the old bridge interface (linux/if_bridge.h).
-const BRCTL_ADD_IF: libc::c_ulong = 4;
+const BRCTL_ADD_IF: usize = 4;
 
 /// `sizeof(struct iphdr)`, and of `struct ip_tunnel_parm`, which ends with one;
 /// in bytes (linux/ip.h, linux/if_tunnel.h).
@@ -64,33 +69,67 @@ impl Family {
     }
 }
 
+/// `struct ifreq`: a name, and a union of which the largest member begins with
+/// what is set here. 64-bit code has the longest.
+#[derive(Clone, Debug)]
+pub struct Request([u8; 40]);
+
+impl Request {
+    /// A request about a device.
+    pub fn about(name: &str) -> io::Result<Self> {
+        let mut request = Self([0; 40]);
+        request.0[..IFNAMSIZ].copy_from_slice(&name_field(name)?);
+        Ok(request)
+    }
+
+    /// The same with the beginning of the union.
+    #[must_use]
+    pub fn with(mut self, bytes: &[u8]) -> Self {
+        self.0[IFNAMSIZ..IFNAMSIZ + bytes.len()].copy_from_slice(bytes);
+        self
+    }
+
+    /// The bytes that the kernel reads.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn make(&mut self, family: Family, command: u32) -> io::Result<()> {
+        call::ioctl(family.socket()?.as_fd(), command, &mut self.0)
+    }
+}
+
 /// `SIOCGIFFLAGS`: what the kernel shows, where `IFF_PROMISC` is that of `gflags`.
 pub fn flags(name: &str) -> io::Result<u32> {
-    let mut request = request_for(name)?;
-    call(&Family::Inet.socket()?, SIOCGIFFLAGS, &mut request)?;
-    // SAFETY: SIOCGIFFLAGS fills in ifru_flags.
-    let flags = unsafe { request.ifr_ifru.ifru_flags };
-    Ok(u32::from(flags.cast_unsigned()))
+    let mut request = Request::about(name)?;
+    request.make(Family::Inet, SIOCGIFFLAGS)?;
+    let [low, high] = [request.0[IFNAMSIZ], request.0[IFNAMSIZ + 1]];
+    Ok(u32::from(u16::from_ne_bytes([low, high])))
 }
 
 /// `SIOCSIFFLAGS` with exactly these flags.
 pub fn set_flags(family: Family, name: &str, flags: u32) -> io::Result<()> {
-    let mut request = request_for(name)?;
+    set_flags_on(family.socket()?.as_fd(), name, flags)
+}
+
+/// The same on a socket that is there already.
+pub fn set_flags_on(socket: BorrowedFd<'_>, name: &str, flags: u32) -> io::Result<()> {
     let low_half = u16::try_from(flags).map_err(io::Error::other)?;
-    request.ifr_ifru.ifru_flags = low_half.cast_signed();
-    call(&family.socket()?, SIOCSIFFLAGS, &mut request)
+    let mut request = Request::about(name)?.with(&low_half.to_ne_bytes());
+    call::ioctl(socket, SIOCSIFFLAGS, &mut request.0)
 }
 
 /// `SIOCSIFFLAGS` by a number of the system call of choice.
 pub fn set_flags_by_number(number: libc::c_long, name: &str, flags: u32) -> io::Result<()> {
-    let mut request = request_for(name)?;
     let low_half = u16::try_from(flags).map_err(io::Error::other)?;
-    request.ifr_ifru.ifru_flags = low_half.cast_signed();
+    let mut request = Request::about(name)?.with(&low_half.to_ne_bytes());
     let socket = Family::Inet.socket()?;
-    // SAFETY: the call reads and writes one ifreq, which outlives it.
-    let status =
-        unsafe { libc::syscall(number, socket.as_raw_fd(), SIOCSIFFLAGS, &raw mut request) };
-    answer(libc::c_int::try_from(status).map_err(io::Error::other)?)
+    let request = request.0.as_mut_ptr();
+    // SAFETY: SIOCSIFFLAGS reads one ifreq, which outlives the call.
+    match unsafe { libc::syscall(number, socket.as_raw_fd(), SIOCSIFFLAGS, request) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// `SIOCSIFFLAGS` with what the device has, `set` added and `clear` taken away:
@@ -99,86 +138,76 @@ pub fn change_flags(family: Family, name: &str, set: u32, clear: u32) -> io::Res
     set_flags(family, name, (flags(name)? | set) & !clear)
 }
 
+/// `SIOCSIFHWADDR`: a new MAC address, of an Ethernet device.
+pub fn set_address(name: &str, address: [u8; 6]) -> io::Result<()> {
+    let mut value = libc::ARPHRD_ETHER.to_ne_bytes().to_vec();
+    value.extend(address);
+    let mut request = Request::about(name)?.with(&value);
+    request.make(Family::Inet, SIOCSIFHWADDR)
+}
+
+/// `SIOCSIFMTU`, in bytes.
+pub fn set_mtu(name: &str, mtu: u32) -> io::Result<()> {
+    let mut request = Request::about(name)?.with(&mtu.to_ne_bytes());
+    request.make(Family::Inet, SIOCSIFMTU)
+}
+
 /// `SIOCSIFNAME`.
 pub fn rename(name: &str, new_name: &str) -> io::Result<()> {
-    let mut request = request_for(name)?;
-    request.ifr_ifru.ifru_newname = name_field(new_name)?;
-    call(&Family::Inet.socket()?, SIOCSIFNAME, &mut request)
+    let mut request = Request::about(name)?.with(&name_field(new_name)?);
+    request.make(Family::Inet, SIOCSIFNAME)
 }
 
 /// `SIOCBRADDBR`: makes a bridge, as `brctl addbr` does.
 pub fn add_bridge(name: &str) -> io::Result<()> {
-    let field = name_field(name)?;
     let socket = Family::Inet.socket()?;
-    // SAFETY: SIOCBRADDBR reads a name of IFNAMSIZ bytes.
-    answer(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCBRADDBR, field.as_ptr()) })
+    call::ioctl(socket.as_fd(), SIOCBRADDBR, &mut name_field(name)?)
 }
 
 /// `SIOCADDTUNNEL`: makes an IPv4-in-IPv4 tunnel, as `ip tunnel add` does.
 pub fn add_tunnel(name: &str) -> io::Result<()> {
     let mut parameters = [0u8; IP_TUNNEL_PARM_LEN];
-    let field = parameters[..IFNAMSIZ - 1].iter_mut();
-    field.zip(name.bytes()).for_each(|(to, from)| *to = from);
+    parameters[..IFNAMSIZ].copy_from_slice(&name_field(name)?);
     let header = &mut parameters[IP_TUNNEL_PARM_LEN - IPHDR_LEN..];
     // ip_tunnel_check_parm: version 4, five words, protocol 4.
     header[0] = 0x45;
     header[9] = 4;
     // A remote end, lest the tunnel be the module's own tunl0.
     header[16..20].copy_from_slice(&[192, 0, 2, 1]);
-    let mut request = request_for("tunl0")?;
-    request.ifr_ifru.ifru_data = parameters.as_mut_ptr().cast();
-    call(&Family::Inet.socket()?, SIOCADDTUNNEL, &mut request)
+    let parameters = Low::of(&parameters)?;
+    let mut request = Request::about("tunl0")?.with(&parameters.address().to_ne_bytes());
+    request.make(Family::Inet, SIOCADDTUNNEL)
 }
 
 /// `SIOCBRADDIF`: makes a device the port of a bridge, as `brctl addif` does.
 pub fn bridge_add_port(bridge: &str, port_index: u32) -> io::Result<()> {
-    let mut request = request_for(bridge)?;
-    request.ifr_ifru.ifru_ifindex = port_index.cast_signed();
-    call(&Family::Inet.socket()?, SIOCBRADDIF, &mut request)
+    let mut request = Request::about(bridge)?.with(&port_index.to_ne_bytes());
+    request.make(Family::Inet, SIOCBRADDIF)
 }
 
 /// `SIOCDEVPRIVATE` with `BRCTL_ADD_IF`: the same in the bridge's old interface.
 pub fn bridge_add_port_private(bridge: &str, port_index: u32) -> io::Result<()> {
-    let mut arguments: [libc::c_ulong; 4] = [BRCTL_ADD_IF, port_index.into(), 0, 0];
-    let mut request = request_for(bridge)?;
-    request.ifr_ifru.ifru_data = arguments.as_mut_ptr().cast();
-    call(&Family::Inet.socket()?, SIOCDEVPRIVATE, &mut request)
+    let words = [BRCTL_ADD_IF, port_index as usize, 0, 0];
+    let arguments = if Route::current().abi.is_narrow() {
+        Low::of(&narrow(&words))?
+    } else {
+        Low::of(&words.map(usize::to_ne_bytes).concat())?
+    };
+    let mut request = Request::about(bridge)?.with(&arguments.address().to_ne_bytes());
+    request.make(Family::Inet, SIOCDEVPRIVATE)
 }
 
 /// `SIOCBONDENSLAVE`: makes a device a member of a bond, as `ifenslave` does.
 pub fn bond_enslave(bond: &str, member: &str) -> io::Result<()> {
-    let mut request = request_for(bond)?;
-    request.ifr_ifru.ifru_newname = name_field(member)?;
-    call(&Family::Inet.socket()?, SIOCBONDENSLAVE, &mut request)
+    let mut request = Request::about(bond)?.with(&name_field(member)?);
+    request.make(Family::Inet, SIOCBONDENSLAVE)
 }
 
-fn request_for(name: &str) -> io::Result<libc::ifreq> {
-    // SAFETY: ifreq is plain data, for which all zeroes is a valid value.
-    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-    request.ifr_name = name_field(name)?;
-    Ok(request)
-}
-
-fn name_field(name: &str) -> io::Result<[libc::c_char; IFNAMSIZ]> {
+fn name_field(name: &str) -> io::Result<[u8; IFNAMSIZ]> {
     if name.len() >= IFNAMSIZ {
         return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
     }
     let mut field = [0; IFNAMSIZ];
-    for (to, from) in field.iter_mut().zip(name.bytes()) {
-        *to = from.cast_signed();
-    }
+    field[..name.len()].copy_from_slice(name.as_bytes());
     Ok(field)
-}
-
-fn call(socket: &OwnedFd, command: libc::c_ulong, request: &mut libc::ifreq) -> io::Result<()> {
-    // SAFETY: each of these commands reads and writes one ifreq, and what it
-    // points to; both outlive the call.
-    answer(unsafe { libc::ioctl(socket.as_raw_fd(), command, request) })
-}
-
-fn answer(status: libc::c_int) -> io::Result<()> {
-    match status {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
 }

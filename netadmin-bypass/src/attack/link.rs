@@ -102,6 +102,13 @@ impl Message {
         self
     }
 
+    /// `ifi_index`: of a link to be made, the index that it gets.
+    #[must_use]
+    pub fn index(mut self, index: u32) -> Self {
+        self.patch(4, &index.to_ne_bytes());
+        self
+    }
+
     /// `IFLA_MASTER`; 0 releases.
     #[must_use]
     pub fn master(self, index: u32) -> Self {

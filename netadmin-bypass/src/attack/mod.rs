@@ -4,6 +4,9 @@
 //! Each function makes the system call itself and returns its error, so that
 //! the errno is exact. Nothing here knows of cgroups, policies or the agent.
 
+pub mod abi;
+mod call;
+pub mod control;
 pub mod inet;
 pub mod ioctl;
 pub mod kind;
@@ -11,6 +14,8 @@ pub mod link;
 pub mod netlink;
 pub mod packet;
 pub mod process;
+mod ring;
+pub mod route;
 pub mod sockopt;
 pub mod sysfs;
 pub mod tun;
@@ -18,6 +23,7 @@ pub mod tun;
 pub use link::{Target, index_of};
 pub use netlink::{Message, transact};
 pub use packet::Membership;
+pub use route::{Abi, Arrival, Route};
 pub use sockopt::SocketOption;
 
 /// `IFF_UP` (linux/if.h).

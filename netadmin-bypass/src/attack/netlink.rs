@@ -1,7 +1,7 @@
 //! rtnetlink messages built by hand, and the socket that they go through.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
 use super::sockopt::open_socket;
 
@@ -11,7 +11,11 @@ const NLM_F_ACK: u16 = 0x4;
 pub const NLM_F_CREATE: u16 = 0x400;
 /// Fail if it is there.
 pub const NLM_F_EXCL: u16 = 0x200;
+/// A message that does nothing.
+pub const NLMSG_NOOP: u16 = 1;
 const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLM_F_DUMP: u16 = 0x300;
 const NLMSG_HDRLEN: usize = 16;
 const NLA_HDRLEN: usize = 4;
 
@@ -127,19 +131,51 @@ pub fn ask(message: &Message) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Asks for everything of a kind, and returns the answers' bodies.
+pub fn dump(message: &Message) -> io::Result<Vec<Vec<u8>>> {
+    let socket = route_socket()?;
+    let mut bytes = message.finished(0, false);
+    bytes[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes());
+    send(&socket, &bytes)?;
+    let mut bodies = Vec::new();
+    loop {
+        let received = receive(&socket)?;
+        let mut rest = &received[..];
+        while let Some(len) = number_at(rest, 0).map(|len| len as usize) {
+            if rest.get(4..6) == Some(&NLMSG_DONE.to_ne_bytes()) {
+                return Ok(bodies);
+            }
+            let body = rest.get(NLMSG_HDRLEN..len);
+            bodies.push(body.unwrap_or_default().to_vec());
+            rest = rest
+                .get(len.max(NLMSG_HDRLEN).next_multiple_of(4)..)
+                .unwrap_or_default();
+        }
+    }
+}
+
+/// The first error in what the kernel has answered already.
+pub fn first_error(socket: &OwnedFd) -> io::Result<()> {
+    loop {
+        let answer = try_receive(socket)?;
+        if answer.is_empty() {
+            return Ok(());
+        }
+        let failed = |(_, error): &(u32, i32)| *error != 0;
+        if let Some((_, error)) = acknowledgements(&answer).into_iter().find(failed) {
+            return Err(io::Error::from_raw_os_error(error));
+        }
+    }
+}
+
 /// A `NETLINK_ROUTE` socket.
 pub fn route_socket() -> io::Result<OwnedFd> {
     open_socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)
 }
 
-/// `send(2)` to the kernel.
+/// Sends a datagram to the kernel.
 pub fn send(socket: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
-    // SAFETY: the kernel reads as many bytes as the slice has.
-    let sent = unsafe { libc::send(socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), 0) };
-    if sent < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    super::call::put(socket.as_fd(), bytes)
 }
 
 /// What the kernel has answered already; empty if nothing. (It answers within

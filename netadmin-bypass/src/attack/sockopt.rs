@@ -82,14 +82,7 @@ pub fn udp_socket() -> io::Result<OwnedFd> {
 
 /// `setsockopt(2)` with any bytes.
 pub fn set_bytes(socket: BorrowedFd<'_>, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
-    let len = libc::socklen_t::try_from(value.len()).map_err(io::Error::other)?;
-    // SAFETY: the kernel reads `len` bytes, which `value` has.
-    let result =
-        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value.as_ptr().cast(), len) };
-    match result {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    super::call::setsockopt(socket, level, name, value)
 }
 
 /// `getsockopt(2)` of an `int`.

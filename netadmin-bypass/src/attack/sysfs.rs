@@ -1,7 +1,8 @@
 //! Attempts through the files of `/sys/class/net`.
 
 use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::io;
+use std::os::fd::AsFd as _;
 
 /// Writes to `/sys/class/net/NAME/flags`: the whole word, as `SIOCSIFFLAGS` does.
 pub fn set_flags(name: &str, flags: u32) -> io::Result<()> {
@@ -11,6 +12,6 @@ pub fn set_flags(name: &str, flags: u32) -> io::Result<()> {
 /// Writes one file of a device.
 pub fn write(name: &str, file: &str, text: &str) -> io::Result<()> {
     let path = format!("/sys/class/net/{name}/{file}");
-    let mut file = OpenOptions::new().write(true).open(path)?;
-    file.write_all(text.as_bytes())
+    let file = OpenOptions::new().write(true).open(path)?;
+    super::call::put(file.as_fd(), text.as_bytes())
 }

@@ -2,12 +2,12 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
 use super::IFNAMSIZ;
 
-const TUNSETIFF: libc::c_ulong = 0x4004_54ca;
-const TUNSETPERSIST: libc::c_ulong = 0x4004_54cb;
+const TUNSETIFF: u32 = 0x4004_54ca;
+const TUNSETPERSIST: libc::Ioctl = 0x4004_54cb;
 const IFF_TAP: u16 = 0x2;
 const IFF_NO_PI: u16 = 0x1000;
 
@@ -21,11 +21,8 @@ pub fn tap(name: &str) -> io::Result<OwnedFd> {
     let field = request[..IFNAMSIZ - 1].iter_mut();
     field.zip(name.bytes()).for_each(|(to, from)| *to = from);
     request[IFNAMSIZ..IFNAMSIZ + 2].copy_from_slice(&(IFF_TAP | IFF_NO_PI).to_ne_bytes());
-    // SAFETY: TUNSETIFF reads and writes one ifreq, for which there is room.
-    match unsafe { libc::ioctl(file.as_raw_fd(), TUNSETIFF, request.as_mut_ptr()) } {
-        0 => Ok(file.into()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    super::call::ioctl(file.as_fd(), TUNSETIFF, &mut request)?;
+    Ok(file.into())
 }
 
 /// Makes a tap device that outlives its descriptor, as `ip tuntap add` does.

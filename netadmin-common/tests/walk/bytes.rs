@@ -1,42 +1,12 @@
 //! Arbitrary and mutated bytes: the walk sees what the kernel acts on.
 
-use netadmin_common::Text;
-use netadmin_common::device::kind;
-use netadmin_common::netlink::{LinkRequest, RTM_SETLINK, Step};
+use netadmin_common::netlink::Step;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::reference::{Seen, netlink_rcv_skb};
+use super::reference::{Seen, as_used, netlink_rcv_skb};
 use super::walk;
-
-/// Of the attributes that depend on the kind, only those of the kind count.
-fn as_used(mut link: LinkRequest) -> LinkRequest {
-    if link.message_type == u32::from(RTM_SETLINK) {
-        link.kind = Text::EMPTY;
-        link.has_data = 0;
-    }
-    if link.kind != kind::MACVLAN && link.kind != kind::MACVTAP {
-        link.has_macvlan_mode = 0;
-        link.has_macvlan_flags = 0;
-    }
-    if ![kind::VETH, kind::VXCAN, kind::NETKIT].contains(&link.kind) {
-        link.has_peer_name = 0;
-        link.peer_flags = 0;
-        link.peer_change = 0;
-    }
-    LinkRequest {
-        macvlan_mode: link.macvlan_mode * u32::from(link.has_macvlan_mode),
-        macvlan_flags: link.macvlan_flags * u32::from(link.has_macvlan_flags),
-        peer_name: if link.has_peer_name == 0 {
-            Text::EMPTY
-        } else {
-            link.peer_name
-        },
-        attributes: 0,
-        ..link
-    }
-}
 
 fn agrees_with_the_kernel(datagram: &[u8]) -> Result<(), TestCaseError> {
     let walked = walk(datagram);

@@ -3,7 +3,7 @@
 
 use netadmin_common::Text;
 use netadmin_common::device::kind;
-use netadmin_common::netlink::LinkRequest;
+use netadmin_common::netlink::{LinkRequest, RTM_SETLINK};
 
 const IFLA_MAX: usize = 70;
 const IFLA_ADDRESS: usize = 1;
@@ -237,4 +237,32 @@ fn validate_nla(data: &[u8], policy: Policy) -> Result<(), Refused> {
 fn nla_strscpy(data: &[u8]) -> Text {
     let len = data.iter().position(|&byte| byte == 0);
     Text::new(&data[..len.unwrap_or(data.len())])
+}
+
+/// Of the attributes that depend on the kind, only those of the kind count.
+pub fn as_used(mut link: LinkRequest) -> LinkRequest {
+    if link.message_type == u32::from(RTM_SETLINK) {
+        link.kind = Text::EMPTY;
+        link.has_data = 0;
+    }
+    if link.kind != kind::MACVLAN && link.kind != kind::MACVTAP {
+        link.has_macvlan_mode = 0;
+        link.has_macvlan_flags = 0;
+    }
+    if ![kind::VETH, kind::VXCAN, kind::NETKIT].contains(&link.kind) {
+        link.has_peer_name = 0;
+        link.peer_flags = 0;
+        link.peer_change = 0;
+    }
+    LinkRequest {
+        macvlan_mode: link.macvlan_mode * u32::from(link.has_macvlan_mode),
+        macvlan_flags: link.macvlan_flags * u32::from(link.has_macvlan_flags),
+        peer_name: if link.has_peer_name == 0 {
+            Text::EMPTY
+        } else {
+            link.peer_name
+        },
+        attributes: 0,
+        ..link
+    }
 }

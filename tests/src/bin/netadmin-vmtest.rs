@@ -6,11 +6,8 @@
 
 use std::process::ExitCode;
 
-use libtest_mimic::{Arguments, Trial};
-use netadmin_tests::{
-    promise1_promiscuity, promise2_arguments, promise3_net_admin, promise4_nothing_else_changes,
-    promise5_always_on, promise6_fail_closed, promise7_accountable, promise9_portability, rig,
-};
+use libtest_mimic::Arguments;
+use netadmin_tests::{rig, trials};
 
 const WITHOUT_AGENT: &str = "--without-agent";
 
@@ -30,18 +27,4 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     conclusion.exit_code()
-}
-
-fn trials() -> Vec<Trial> {
-    let promises = [
-        promise1_promiscuity::trials(),
-        promise2_arguments::trials(),
-        promise3_net_admin::trials(),
-        promise4_nothing_else_changes::trials(),
-        promise5_always_on::trials(),
-        promise6_fail_closed::trials(),
-        promise7_accountable::trials(),
-        promise9_portability::trials(),
-    ];
-    promises.into_iter().flatten().collect()
 }

@@ -3,11 +3,11 @@
 use anyhow::{Result, ensure};
 
 use crate::attack::process::shell;
-use crate::rig::{Container, Stage, Trials, USUAL_POLICY, Watch, make};
+use crate::rig::{Container, Event, Stage, Trials, USUAL_POLICY, Watch, make};
 
 /// A name, and a command line that must succeed. `dev0` is a dummy that is up,
 /// `quiet0` a promiscuous dummy that is down.
-const EVERYDAY: [(&str, &str); 29] = [
+const EVERYDAY: [(&str, &str); 36] = [
     (
         "ip_link_down_and_up",
         "ip link set dev0 down && ip link set dev0 up",
@@ -98,6 +98,34 @@ const EVERYDAY: [(&str, &str); 29] = [
         "ip link add new0 type bond && ip link set quiet0 promisc off && ip link set quiet0 master new0",
     ),
     (
+        "ip_maddress_and_tunnel",
+        "ip maddress add 01:00:5e:00:00:09 dev dev0 && ip tunnel add new0 mode ipip remote 192.0.2.1 local 192.0.2.2 && ip tunnel show new0",
+    ),
+    (
+        "ip_route_replace_of_many_paths",
+        "ip addr add 192.0.2.1/24 dev dev0 && ip route add 198.51.100.0/24 nexthop via 192.0.2.7 weight 1 nexthop via 192.0.2.8 weight 2 && ip route replace default via 192.0.2.9 && ip route show",
+    ),
+    (
+        "tc_classes_filters_and_actions",
+        "tc qdisc add dev dev0 root handle 9: htb default 1 && tc class add dev dev0 parent 9: classid 9:1 htb rate 1mbit && tc filter add dev dev0 parent 9: protocol ip u32 match ip dport 80 0xffff flowid 9:1 && tc class show dev dev0",
+    ),
+    (
+        "iptables_legacy",
+        "[ -e /proc/net/ip_tables_names ] || { echo this kernel has none; exit; }; iptables-legacy -A INPUT -p tcp --dport 80 -j DROP && iptables-legacy -N mine && iptables-legacy -S",
+    ),
+    (
+        "iptables_legacy_of_500_rules",
+        "[ -e /proc/net/ip_tables_names ] || { echo this kernel has none; exit; }; { echo '*filter'; i=0; while [ $i -lt 500 ]; do echo \"-A INPUT -p tcp --dport $i -j DROP\"; i=$((i+1)); done; echo COMMIT; } > /tmp/rules.$$; xtables-legacy-multi iptables-restore < /tmp/rules.$$ && rm /tmp/rules.$$ && iptables-legacy -S",
+    ),
+    (
+        "wireguard",
+        "ip link add new0 type wireguard && echo AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE= > /tmp/key.$$ && wg set new0 private-key /tmp/key.$$ listen-port 51820 peer AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI= allowed-ips 10.9.0.0/16 && rm /tmp/key.$$ && ip link set new0 up && wg showconf new0",
+    ),
+    (
+        "tun_and_tap",
+        "ip tuntap add dev new0 mode tun && ip tuntap add dev new1 mode tap && ip link set new0 up && ip link set new1 up && ip tuntap del dev new0 mode tun && ip tuntap del dev new1 mode tap",
+    ),
+    (
         "tc_qdisc",
         "tc qdisc add dev dev0 root handle 9: pfifo limit 9 && tc qdisc show dev dev0",
     ),
@@ -120,15 +148,78 @@ const EVERYDAY: [(&str, &str); 29] = [
     ),
 ];
 
+/// nft asks for buffers beyond the limit (`SO_SNDBUFFORCE`, `SO_RCVBUFFORCE`), and
+/// goes on without where it is refused.
+const FIREWALLS: [(&str, &str); 4] = [
+    (
+        "nft_ruleset",
+        "nft 'add table inet t; add set inet t s { type ipv4_addr; elements = { 192.0.2.1, 192.0.2.2 }; }; add chain inet t c { type filter hook input priority 0; policy accept; }; add rule inet t c ip saddr @s tcp dport { 22, 80 } counter drop' && nft list ruleset",
+    ),
+    (
+        "nft_nat_and_flush",
+        "nft 'add table ip n; add chain ip n post { type nat hook postrouting priority 100; }; add rule ip n post oifname dev0 masquerade' && nft list table ip n && nft flush ruleset",
+    ),
+    (
+        "nft_ruleset_of_2000_rules",
+        "(echo 'add table ip t'; echo 'add chain ip t c'; i=0; while [ $i -lt 2000 ]; do echo \"add rule ip t c tcp dport $i drop\"; i=$((i+1)); done) > /tmp/rules.$$; nft -f /tmp/rules.$$ && rm /tmp/rules.$$ && nft list ruleset",
+    ),
+    (
+        "iptables_nft",
+        "iptables -A INPUT -p tcp --dport 80 -j DROP && iptables -N mine && iptables -S",
+    ),
+];
+
+/// Does not rule on these two.
+const BUFFERS_POLICY: &str = r#"version = 1
+[[policy]]
+name = "cnf"
+match.cgroups = ["/netadmin-test/guarded/**"]
+[policy.promiscuous]
+default = "deny"
+[policy.setsockopt]
+SO_PRIORITY = { allow = ["0..=6"] }
+SO_DEBUG = "deny"
+SO_MARK = "deny"
+"#;
+
 pub fn add(trials: &mut Trials) {
-    for (name, line) in EVERYDAY {
+    add_lines(trials, USUAL_POLICY, &EVERYDAY);
+    add_lines(trials, BUFFERS_POLICY, &FIREWALLS);
+    trials.guarded(
+        USUAL_POLICY,
+        "nft_does_the_same_without_the_buffers_that_it_asks_for",
+        nft_without_buffers,
+    );
+}
+
+fn nft_without_buffers(stage: &Stage<'_>) -> Result<()> {
+    let (_, line) = FIREWALLS[0];
+    let unguarded = succeeds(&stage.unguarded()?, line)?;
+    let container = stage.guarded()?;
+    let watch = Watch::begin(stage)?;
+    let guarded = succeeds(&container, line)?;
+    ensure!(guarded == unguarded, "{guarded}instead of\n{unguarded}");
+    let events = watch.events()?;
+    let is_of_buffers = |event: &Event| {
+        let operation = event.operation.as_deref().unwrap_or_default();
+        ["setsockopt.SO_SNDBUFFORCE", "setsockopt.SO_RCVBUFFORCE"].contains(&operation)
+    };
+    ensure!(
+        !events.is_empty() && events.iter().all(is_of_buffers),
+        "{events:#?}"
+    );
+    Ok(())
+}
+
+fn add_lines(trials: &mut Trials, policy: &'static str, lines: &[(&'static str, &'static str)]) {
+    for (name, line) in lines.iter().copied() {
         trials.unguarded(
-            USUAL_POLICY,
+            policy,
             &format!("{name}_succeeds_unguarded"),
             move |stage| succeeds(&stage.unguarded()?, line).map(drop),
         );
         trials.guarded(
-            USUAL_POLICY,
+            policy,
             &format!("{name}_does_the_same_guarded"),
             move |stage| does_the_same(stage, line),
         );

@@ -16,7 +16,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// A child that says nothing for so long is killed.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// An `io::Result` as it crosses the pipe.
 #[derive(Debug, Serialize, Deserialize)]

