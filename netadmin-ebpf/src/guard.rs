@@ -1,12 +1,16 @@
 //! Which policy the current task is under.
 
-use aya_ebpf::helpers::generated::bpf_get_current_cgroup_id;
+use core::{ffi::c_void, ptr::from_mut};
+
+use aya_ebpf::helpers::generated::{
+    bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_loop,
+};
 use netadmin_common::{
     GuardRecord, PolicyRecord,
     guard::{BANKS, NO_POLICY},
 };
 
-use crate::maps::{BANK, GUARDS, POLICIES};
+use crate::maps::{BANK, GUARDS, OVERFLOW, POLICIES};
 
 /// A guarded task's policy. A decision looks it up once and takes it along, so
 /// that it holds to one policy while another comes into force.
@@ -49,7 +53,55 @@ pub fn index_of_current() -> u32 {
 pub fn record_of_current() -> (u64, Option<&'static GuardRecord>) {
     // SAFETY: the helper has no preconditions.
     let cgroup = unsafe { bpf_get_current_cgroup_id() };
-    (cgroup, of_cgroup(cgroup))
+    let record = of_cgroup(cgroup);
+    if record.is_none() && OVERFLOW.get(0).is_some_and(|full| *full != 0) {
+        return (cgroup, of_cgroup(guarded_ancestor()));
+    }
+    (cgroup, record)
+}
+
+/// Says that a new cgroup found no room.
+#[inline(always)]
+pub fn overflow() {
+    if let Some(full) = OVERFLOW.get_ptr_mut(0) {
+        // SAFETY: a live entry of the map, which is only ever set to this.
+        unsafe { full.write(1) };
+    }
+}
+
+/// Most levels of the hierarchy that are looked at; deeper ones have ancestors
+/// among them.
+const MAX_LEVELS: u32 = 1024;
+
+/// The id of the current task's nearest ancestor that is guarded by an entry of
+/// its own; 0 if there is none. (Global for the verifier, which then checks it
+/// once and not in every program.)
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn guarded_ancestor() -> u64 {
+    let mut found = 0u64;
+    // SAFETY: `try_ancestor` takes what is passed, which outlives the loop.
+    unsafe {
+        let step = try_ancestor as *mut c_void;
+        bpf_loop(MAX_LEVELS, step, from_mut(&mut found).cast(), 0);
+    }
+    found
+}
+
+/// From the root down, so that the nearest is found last.
+extern "C" fn try_ancestor(level: u32, found: *mut u64) -> i64 {
+    const GO_ON: i64 = 0;
+    const STOP: i64 = 1;
+    // SAFETY: the helper takes any level, and gives 0 below the task's own.
+    let id = unsafe { bpf_get_current_ancestor_cgroup_id(level as i32) };
+    if id == 0 {
+        return STOP;
+    }
+    if of_cgroup(id).is_some() {
+        // SAFETY: `guarded_ancestor` passes a valid number.
+        unsafe { found.write(id) };
+    }
+    GO_ON
 }
 
 /// What guards a cgroup.

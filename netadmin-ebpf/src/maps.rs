@@ -43,6 +43,11 @@ const CGROUP_EVENTS_LEN: u32 = 1 << 20;
 pub static GUARDS: HashMap<u64, GuardRecord> =
     HashMap::with_max_entries(MAX_CGROUPS, BPF_F_NO_PREALLOC);
 
+/// One word: 1 once a new cgroup found no room in `GUARDS`. What has no entry
+/// is then under its nearest ancestor that has one.
+#[map]
+pub static OVERFLOW: Array<u32> = Array::with_max_entries(1, 0);
+
 /// One word: the bank whose policies are in force.
 #[map]
 pub static BANK: Array<u32> = Array::with_max_entries(1, 0);

@@ -39,6 +39,7 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
         && let Err(error) = GUARDS.insert(id, record, 0)
     {
         failure = error.unsigned_abs();
+        guard::overflow();
     }
     tell(EventKind::CgroupMade, id, failure);
     0

@@ -144,7 +144,7 @@ fn made_inside(stage: &Stage<'_>) -> Result<()> {
 }
 
 /// `mkdirat` and a write to its `cgroup.procs`.
-fn enter_new_child(parent: &File, name: &str) -> io::Result<()> {
+pub fn enter_new_child(parent: &File, name: &str) -> io::Result<()> {
     let make = std::ffi::CString::new(name)?;
     // SAFETY: the name is a zero-terminated string.
     if unsafe { libc::mkdirat(parent.as_raw_fd(), make.as_ptr(), 0o755) } != 0 {

@@ -5,6 +5,8 @@ mod cgroups;
 mod outlives;
 mod takeover;
 
+pub use cgroups::enter_new_child;
+
 use libtest_mimic::Trial;
 
 use crate::rig::Trials;

@@ -1,6 +1,7 @@
 //! Promise 6: fail closed, loudly. What the agent says to bad input, and how
 //! it ends.
 
+mod limits;
 mod policies;
 mod refusals;
 mod signals;
@@ -12,6 +13,7 @@ use crate::rig::Trials;
 /// All tests of this promise.
 pub fn trials() -> Vec<Trial> {
     let mut trials = Trials::new("promise6");
+    limits::add(&mut trials);
     policies::add(&mut trials);
     refusals::add(&mut trials);
     signals::add(&mut trials);

@@ -152,6 +152,11 @@ impl Agent {
         Self::start_with(policy, true, &["--log-programs"])
     }
 
+    /// The same, with room for so many cgroups.
+    pub fn start_with_room_for(policy: &str, cgroups: u32) -> Result<Self> {
+        Self::start_with(policy, true, &["--max-cgroups", &cgroups.to_string()])
+    }
+
     /// The same, with events on standard output.
     pub fn start_with_stdout(policy: &str) -> Result<Self> {
         Self::start_with(policy, false, &[])
