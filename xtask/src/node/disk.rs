@@ -62,6 +62,8 @@ const LINKS: &[(&str, &str)] = &[
         "etc/systemd/system/multi-user.target.wants/netadmin-job.service",
         "../netadmin-job.service",
     ),
+    ("usr/bin/kill", "busybox"),
+    ("usr/bin/mkdir", "busybox"),
     ("usr/bin/sh", "busybox"),
 ];
 
