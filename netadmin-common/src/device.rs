@@ -18,6 +18,12 @@ pub const IFF_MULTICAST: u32 = 0x1000;
 /// (`enum netdev_priv_flags`, include/linux/netdevice.h).
 pub const IFF_UNICAST_FLT: u32 = 1 << 12;
 
+/// [`Device::above`]: a vlan that comes up with the device adds an address.
+pub const ABOVE_OPENED: u32 = 1;
+/// [`Device::above`]: a vlan that does not follow the device's address may add
+/// its own when that changes.
+pub const ABOVE_FIXED: u32 = 2;
+
 /// A snapshot of a `struct net_device`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +40,17 @@ pub struct Device {
     pub stacked: u32,
     /// Whether its hardware address is that of the one device below it: 0 or 1.
     pub inherits_address: u32,
+    /// Whether it takes over the address of the device below when it is opened,
+    /// and whenever that changes (`NET_ADDR_STOLEN`): 0 or 1.
+    pub follows_address: u32,
+    /// Whether it has unicast addresses besides its own (`uc`): 0 or 1.
+    pub has_addresses: u32,
+    /// Whether it is promiscuous already, for want of a filter for them
+    /// (`uc_promisc`): 0 or 1.
+    pub promiscuous_for_addresses: u32,
+    /// What the vlans above it would add to its addresses: `ABOVE_*` bits. Only
+    /// of the device itself and of its master.
+    pub above: u32,
     /// `name`.
     pub name: Text,
     /// `rtnl_link_ops->kind` (such as `bridge`), cut at 15 bytes; empty for
@@ -41,7 +58,7 @@ pub struct Device {
     pub kind: Text,
 }
 
-const _: () = assert!(size_of::<Device>() == 24 + 2 * IFNAMSIZ);
+const _: () = assert!(size_of::<Device>() == 40 + 2 * IFNAMSIZ);
 
 impl Device {
     /// Whether a request that carries `IFF_PROMISC` keeps what the device has,
@@ -53,10 +70,27 @@ impl Device {
     /// Whether one more unicast address leaves promiscuity alone, its own
     /// (`__dev_set_rx_mode`) and that of the devices below, to which a vlan, a
     /// macvlan or a bond hands the address down (`dev_uc_sync`). Not so for a
-    /// device that is not known.
+    /// device that is not known. (A bond without ports keeps it, and hands it to
+    /// who joins: that is judged then.)
     #[inline(always)]
     pub fn filters_unicast(&self) -> bool {
         self.index != 0 && self.priv_flags & IFF_UNICAST_FLT != 0 && self.stacked == 0
+    }
+
+    /// Whether opening it adds an address of its own to the device below
+    /// (`macvlan_open`, `macsec_dev_open`, `vlan_dev_open`).
+    #[inline(always)]
+    pub fn adds_address(&self) -> bool {
+        let own = (self.inherits_address == 0) & (self.follows_address == 0);
+        kind::adds_address(&self.kind) || self.kind == kind::VLAN && own
+    }
+
+    /// Whether opening it uploads addresses that it cannot filter (`__dev_open`).
+    #[inline(always)]
+    pub fn uploads_addresses(&self) -> bool {
+        (self.has_addresses != 0)
+            & (self.promiscuous_for_addresses == 0)
+            & (self.priv_flags & IFF_UNICAST_FLT == 0)
     }
 }
 
@@ -88,8 +122,23 @@ pub mod kind {
     pub const VLAN: Text = Text::new(b"vlan");
     /// drivers/net/tun.c.
     pub const TUN: Text = Text::new(b"tun");
+    /// drivers/net/vxlan.
+    pub const VXLAN: Text = Text::new(b"vxlan");
     /// drivers/net/vrf.c.
     pub const VRF: Text = Text::new(b"vrf");
     /// drivers/net/can/vxcan.c.
     pub const VXCAN: Text = Text::new(b"vxcan");
+
+    /// Whether devices of this kind are macvlans.
+    #[inline(always)]
+    pub fn is_macvlan(kind: &Text) -> bool {
+        *kind == MACVLAN || *kind == MACVTAP
+    }
+
+    /// Whether devices of this kind add their address to the device below
+    /// whenever they are opened. A vlan does so only with one of its own.
+    #[inline(always)]
+    pub fn adds_address(kind: &Text) -> bool {
+        is_macvlan(kind) || *kind == MACSEC
+    }
 }

@@ -142,6 +142,16 @@ vias! {
     AddTunnel = 13, "SIOCADDTUNNEL";
     /// `ioctl(TUNSETIFF)` that makes a device.
     TunSetIff = 14, "TUNSETIFF";
+    /// `ioctl(SIOCSIFHWADDR)`.
+    SetIfHwAddr = 15, "SIOCSIFHWADDR";
+    /// `ioctl(SIOCBONDRELEASE)`.
+    BondRelease = 16, "SIOCBONDRELEASE";
+    /// `ioctl(SIOCBONDSETHWADDR)`.
+    BondSetHwAddr = 17, "SIOCBONDSETHWADDR";
+    /// `ioctl(SIOCBONDCHANGEACTIVE)`.
+    BondChangeActive = 18, "SIOCBONDCHANGEACTIVE";
+    /// `ioctl(SIOCSIFVLAN)`.
+    SetIfVlan = 19, "SIOCSIFVLAN";
     /// A message of another netlink family.
     Netlink = 32, "netlink";
     /// Any other ioctl.

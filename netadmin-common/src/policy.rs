@@ -203,6 +203,20 @@ impl PolicyRecord {
         false
     }
 
+    /// Whether it excepts a device and the one device below it, if there is one.
+    #[inline(always)]
+    pub fn excepts_stack(&self, device: &Device, lower: &Device) -> bool {
+        device.index != 0
+            && self.excepts(device)
+            && (device.stacked == 0 || self.excepts_lowest(lower))
+    }
+
+    /// Whether it excepts a device that has none below it.
+    #[inline(always)]
+    pub fn excepts_lowest(&self, lower: &Device) -> bool {
+        lower.index != 0 && lower.stacked == 0 && self.excepts(lower)
+    }
+
     /// Whether every device of this link kind is excepted.
     #[inline(always)]
     pub fn excepts_kind(&self, kind: &Text) -> bool {

@@ -112,6 +112,7 @@ fn changes_nothing_that_matters(link: &LinkRequest) -> bool {
     link.flags & (IFF_PROMISC | IFF_UP) == 0
         && (link.has_master, link.has_address) == (nothing.has_master, nothing.has_address)
         && (link.kind, link.has_data) == (nothing.kind, nothing.has_data)
+        && (link.neighbour_flags, link.floods) == (nothing.neighbour_flags, nothing.floods)
 }
 
 fn links(bytes: &[u8]) -> Result<Vec<LinkRequest>> {

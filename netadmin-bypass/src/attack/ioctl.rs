@@ -15,6 +15,7 @@ const SIOCSIFMTU: u32 = 0x8922;
 const SIOCSIFNAME: u32 = 0x8923;
 const SIOCSIFHWADDR: u32 = 0x8924;
 const SIOCBONDENSLAVE: u32 = 0x8990;
+const SIOCBONDCHANGEACTIVE: u32 = 0x8995;
 const SIOCBRADDBR: u32 = 0x89a0;
 const SIOCBRADDIF: u32 = 0x89a2;
 const SIOCDEVPRIVATE: u32 = 0x89f0;
@@ -195,6 +196,12 @@ pub fn bridge_add_port_private(bridge: &str, port_index: u32) -> io::Result<()> 
     };
     let mut request = Request::about(bridge)?.with(&arguments.address().to_ne_bytes());
     request.make(Family::Inet, SIOCDEVPRIVATE)
+}
+
+/// `SIOCBONDCHANGEACTIVE`: chooses the active member of a bond.
+pub fn bond_change_active(bond: &str, member: &str) -> io::Result<()> {
+    let mut request = Request::about(bond)?.with(&name_field(member)?);
+    request.make(Family::Inet, SIOCBONDCHANGEACTIVE)
 }
 
 /// `SIOCBONDENSLAVE`: makes a device a member of a bond, as `ifenslave` does.

@@ -3,6 +3,8 @@
 use super::link::create_with;
 use super::netlink::{Message, Nested};
 
+const IFLA_BOND_MODE: u16 = 1;
+const IFLA_BOND_ACTIVE_SLAVE: u16 = 2;
 const IFLA_VLAN_ID: u16 = 1;
 const IFLA_MACVLAN_MODE: u16 = 1;
 const IFLA_MACVLAN_FLAGS: u16 = 2;
@@ -52,6 +54,20 @@ pub fn macvlan_data(mode: MacvlanMode, flags: Option<u16>) -> Nested {
 pub fn ipvlan(name: &str, lower: u32) -> Message {
     let data = Nested::default().attribute(IFLA_IPVLAN_MODE, &0u16.to_ne_bytes());
     create_with(name, "ipvlan", &data).lower(lower)
+}
+
+/// Makes a bond in this mode (`BOND_MODE_*`).
+pub fn bond(name: &str, mode: u8) -> Message {
+    create_with(
+        name,
+        "bond",
+        &Nested::default().attribute(IFLA_BOND_MODE, &[mode]),
+    )
+}
+
+/// The attributes of a bond that choose its active port.
+pub fn active_port(index: u32) -> Nested {
+    Nested::default().attribute(IFLA_BOND_ACTIVE_SLAVE, &index.to_ne_bytes())
 }
 
 /// Makes a vrf master.

@@ -25,6 +25,8 @@ const IFLA_PROP_LIST: u16 = 52;
 const IFLA_ALT_IFNAME: u16 = 53;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
 const NLA_F_NESTED: u16 = 1 << 15;
 
 /// How a request says which device it means.
@@ -160,6 +162,17 @@ impl Message {
         } else {
             kind.attribute(IFLA_INFO_DATA | NLA_F_NESTED, data.bytes())
         };
+        self.attribute(IFLA_LINKINFO | NLA_F_NESTED, info.bytes())
+    }
+}
+
+impl Message {
+    /// `IFLA_INFO_SLAVE_DATA`.
+    #[must_use]
+    pub fn port_info(self, master_type: &str, data: &Nested) -> Self {
+        let info = Nested::default()
+            .attribute(IFLA_INFO_SLAVE_KIND, master_type.as_bytes())
+            .attribute(IFLA_INFO_SLAVE_DATA | NLA_F_NESTED, data.bytes());
         self.attribute(IFLA_LINKINFO | NLA_F_NESTED, info.bytes())
     }
 }

@@ -7,6 +7,7 @@
 pub mod abi;
 mod call;
 pub mod control;
+pub mod fdb;
 pub mod inet;
 pub mod ioctl;
 pub mod kind;

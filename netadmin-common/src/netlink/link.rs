@@ -1,6 +1,7 @@
 //! What an `RTM_NEWLINK` or `RTM_SETLINK` asks for, and what it would do.
 
 use super::pieces::{Attributes, attribute_bit};
+use super::stacking::stacking_operation;
 use super::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_NEWLINK};
 use crate::catalogue::OperationKind;
 use crate::device::{Device, IFF_PROMISC, IFF_UP, kind};
@@ -11,9 +12,6 @@ use crate::text::Text;
 pub const UNSETTLED_LINKS: u32 = 1;
 /// Which flags the devices have.
 pub const UNSETTLED_FLAGS: u32 = 2;
-
-const MACVLAN_MODE_PASSTHRU: u32 = 8;
-const MACVLAN_FLAG_NOPROMISC: u32 = 1;
 
 /// One message, as far as promiscuity depends on it.
 #[repr(C)]
@@ -61,8 +59,20 @@ pub struct LinkRequest {
     pub has_address: u8,
     /// The second device of a pair has an `IFLA_IFNAME`.
     pub has_peer_name: u8,
+    /// `IFLA_INFO_SLAVE_DATA` is there.
+    pub has_port_data: u8,
+    /// A port of a bridge is to learn or to flood (`BR_AUTO_MASK`).
+    pub floods: u8,
+    /// `IFLA_BR_VLAN_FILTERING` is there, and 0.
+    pub ends_vlan_filtering: u8,
+    /// A message of `PF_BRIDGE`.
+    pub of_bridge: u8,
+    /// `IFLA_BOND_MODE`.
+    pub bond_mode: u8,
+    /// `ndm_flags` of an `RTM_NEWNEIGH`.
+    pub neighbour_flags: u8,
     /// Explicit padding, always zero.
-    pub reserved: [u8; 2],
+    pub reserved: [u8; 4],
     /// `IFLA_IFNAME`.
     pub name: Text,
     /// `IFLA_IFNAME` of the second device of a pair.
@@ -84,6 +94,7 @@ impl LinkRequest {
     pub(super) fn forget_data(&mut self) {
         self.has_data = 0;
         self.has_macvlan_flags = 0;
+        self.ends_vlan_filtering = 0;
         self.forget_first();
     }
 
@@ -91,6 +102,7 @@ impl LinkRequest {
     #[inline(always)]
     pub(super) fn forget_first(&mut self) {
         self.has_macvlan_mode = 0;
+        self.bond_mode = 0;
         self.peer_flags = 0;
         self.peer_change = 0;
         self.has_peer_name = 0;
@@ -132,7 +144,7 @@ impl LinkRequest {
     /// Whether `flag` will be set (`rtnl_dev_combine_flags`, and the condition
     /// under which `do_setlink` calls it).
     #[inline(always)]
-    fn sets(&self, flag: u32) -> bool {
+    pub(super) fn sets(&self, flag: u32) -> bool {
         sets(self.flags, self.change, flag)
     }
 
@@ -150,11 +162,6 @@ impl LinkRequest {
         self.flags & flag == 0 && (all || self.change & flag != 0)
     }
 
-    #[inline(always)]
-    fn is_macvlan(&self) -> bool {
-        is_macvlan(&self.kind)
-    }
-
     /// Whether it makes a device if there is none.
     #[inline(always)]
     pub(super) fn creates(&self) -> bool {
@@ -167,12 +174,6 @@ impl LinkRequest {
     #[inline(always)]
     pub(super) fn only_creates(&self) -> bool {
         self.creates() && self.message_flags & u32::from(NLM_F_EXCL | NLM_F_REPLACE) != 0
-    }
-
-    /// Whether it makes, or means, a macvlan in passthru mode.
-    #[inline(always)]
-    fn passthru(&self) -> bool {
-        self.has_macvlan_mode != 0 && self.macvlan_mode == MACVLAN_MODE_PASSTHRU
     }
 
     /// What precedes the number in the name of a device that is given none.
@@ -196,7 +197,11 @@ impl LinkRequest {
             || (self.has_name != 0 && self.by_index())
             || self.other_namespace != 0
             || self.message_flags & u32::from(NLM_F_CREATE) != 0;
-        let flags = self.clears(IFF_PROMISC) || self.clears(IFF_UP) || self.sets(IFF_PROMISC);
+        let flags = self.clears(IFF_PROMISC)
+            || self.clears(IFF_UP)
+            || self.sets(IFF_PROMISC)
+            // A vlan may then have an address of its own.
+            || self.has_address != 0;
         (u32::from(links) * UNSETTLED_LINKS) | (u32::from(flags) * UNSETTLED_FLAGS)
     }
 }
@@ -212,7 +217,8 @@ fn sets(flags: u32, change: u32, flag: u32) -> bool {
 pub struct LinkView {
     /// The device that it changes; index 0 if there is none.
     pub device: Device,
-    /// Its master to be; index 0 if there is none of that index.
+    /// Its master to be; index 0 if there is none of that index. If the request
+    /// names none, the master that it has.
     pub master: Device,
     /// The device below: the existing one's, or `IFLA_LINK` of a new one;
     /// index 0 if there is none.
@@ -222,27 +228,28 @@ pub struct LinkView {
     pub unstable: u32,
     /// How many nodes were looked at to find the devices, in the whole call.
     pub searched: u32,
+    /// Whether some port of the bridge that the device is, or is a port of, is not
+    /// promiscuous: 0 or 1.
+    pub quiet_ports: u32,
 }
 
 impl LinkView {
     /// Whether an earlier message may have changed which device is which.
     #[inline(always)]
-    fn links_unsettled(&self) -> bool {
+    pub(super) fn links_unsettled(&self) -> bool {
         self.unstable & UNSETTLED_LINKS != 0
     }
 
     /// Whether the policy excepts the device and every device below it.
     #[inline(always)]
     pub fn is_excepted(&self, policy: &PolicyRecord) -> bool {
-        self.device.index != 0
-            && policy.excepts(&self.device)
-            && (self.device.stacked == 0 || self.lower_is_excepted(policy))
+        policy.excepts_stack(&self.device, &self.lower)
     }
 
     /// Of a taller stack, or of several devices below, not all are seen.
     #[inline(always)]
     fn lower_is_excepted(&self, policy: &PolicyRecord) -> bool {
-        self.lower.index != 0 && self.lower.stacked == 0 && policy.excepts(&self.lower)
+        policy.excepts_lowest(&self.lower)
     }
 }
 
@@ -273,10 +280,16 @@ pub fn judge(request: &LinkRequest, view: &LinkView, policy: &PolicyRecord) -> O
 /// The part of [`judge`] that no policy changes: what would raise promiscuity.
 #[inline(always)]
 pub fn effects(request: &LinkRequest, view: &LinkView) -> [Option<OperationKind>; 3] {
+    let [flag, master] = direct_effects(request, view);
+    [flag, master, stacking_operation(request, view)]
+}
+
+/// The part of [`effects`] that needs no look at what lies above and below.
+#[inline(always)]
+pub fn direct_effects(request: &LinkRequest, view: &LinkView) -> [Option<OperationKind>; 2] {
     [
         flag_operation(request, view),
         master_operation(request, view),
-        stacking_operation(request, view),
     ]
 }
 
@@ -337,93 +350,20 @@ fn master_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationK
     }
 }
 
-#[inline(always)]
-fn stacking_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationKind> {
-    let unseen = changes_unseen(request, view);
-    if request.is_macvlan() && request.has_data != 0 && raises_passthru(request, view, unseen) {
-        return Some(OperationKind::PromiscuousPassthru);
-    }
-    let exists = (view.device.index != 0) & !view.links_unsettled();
-    if request.kind == kind::HSR && request.creates() && !exists {
-        // hsr_portdev_setup: both ports, which IFLA_INFO_DATA names.
-        return Some(OperationKind::PromiscuousBridgePort);
-    }
-    let was_up = exists & (view.device.flags & IFF_UP != 0) & (view.unstable == 0);
-    // bond_enslave and team_port_add open what they take.
-    let joins = request.has_master != 0 && request.master != 0 && view.master.kind != kind::VRF;
-    let comes_up = (request.sets(IFF_UP) | joins) & !was_up;
-    let readdressed = request.has_address != 0;
-    // What was looked for by its name and not found is ENODEV.
-    let absent = (request.has_name != 0) & !view.links_unsettled();
-    if unseen & !absent & (comes_up | readdressed) {
-        return Some(OperationKind::PromiscuousUnjudged);
-    }
-    let kind = if exists {
-        &view.device.kind
-    } else {
-        &request.kind
-    };
-    let opened = comes_up && adds_unicast(kind) && (exists || !request.passthru());
-    if !(opened || readdressed && *kind == kind::VLAN) {
-        return None;
-    }
-    if exists & opened & (view.device.flags & IFF_PROMISC != 0) {
-        // macvlan_open hands it down; a vlan did when the flag was set.
-        return Some(OperationKind::PromiscuousStacked);
-    }
-    if exists & opened & is_macvlan(kind) & (view.device.inherits_address != 0) {
-        // Only a passthru device has the address of the one below
-        // (eth_hw_addr_inherit); any other of that address is not opened
-        // (macvlan_addr_busy).
-        return Some(OperationKind::PromiscuousPassthru);
-    }
-    // dev_uc_add on the lower device; __dev_set_rx_mode.
-    let known = (request.other_namespace == 0) & !view.links_unsettled();
-    (!known || !view.lower.filters_unicast()).then_some(OperationKind::PromiscuousUnicastFilter)
-}
-
 /// Whether it may change a device that the view does not show: one of an
 /// alternative name, the members of a group, or, after messages that made the
 /// view unreliable, any.
 #[inline(always)]
-fn changes_unseen(request: &LinkRequest, view: &LinkView) -> bool {
+pub(super) fn changes_unseen(request: &LinkRequest, view: &LinkView) -> bool {
     let named = request.has_name | request.has_alternative_name | request.has_group != 0;
     let not_found = (view.device.index == 0) & !request.by_index() & named;
     (not_found | view.links_unsettled()) & !request.only_creates()
-}
-
-#[inline(always)]
-fn is_macvlan(text: &Text) -> bool {
-    *text == kind::MACVLAN || *text == kind::MACVTAP
-}
-
-/// Whether devices of this kind add their address to the device below when they
-/// are opened (`macvlan_open`, `macsec_dev_open`). A vlan does so only with an
-/// address of its own.
-#[inline(always)]
-fn adds_unicast(kind: &Text) -> bool {
-    is_macvlan(kind) || *kind == kind::MACSEC
 }
 
 /// Whether devices of this kind are made with a second one.
 #[inline(always)]
 fn is_pair(text: &Text) -> bool {
     *text == kind::VETH || *text == kind::VXCAN || *text == kind::NETKIT
-}
-
-/// `macvlan_common_newlink`, `macvlan_changelink`: the lower device rises when
-/// a passthru device is opened, or when its `NOPROMISC` is taken away. The mode
-/// of a device that is there cannot be changed to or from passthru.
-#[inline(always)]
-fn raises_passthru(request: &LinkRequest, view: &LinkView, unseen: bool) -> bool {
-    let may_be_passthru = if request.has_macvlan_mode != 0 {
-        request.macvlan_mode == MACVLAN_MODE_PASSTHRU
-    } else {
-        request.has_macvlan_flags != 0 && (unseen || view.device.index != 0)
-    };
-    let quiet =
-        request.has_macvlan_flags != 0 && request.macvlan_flags & MACVLAN_FLAG_NOPROMISC != 0;
-    may_be_passthru && !quiet
 }
 
 /// The part of [`judge`] that says whether a name is taken that the policy

@@ -9,14 +9,19 @@
 mod classify;
 mod link;
 pub mod pieces;
+mod stacking;
 mod walk;
 
 pub use classify::{
     Class, NETLINK_GENERIC, NETLINK_USERSOCK, classify, depends_on_family, family, is_walked,
 };
 pub use link::{
-    LinkRequest, LinkView, MAX_OPERATIONS, Operations, UNSETTLED_FLAGS, UNSETTLED_LINKS, effects,
-    excepted, judge, takes_excepted_name,
+    LinkRequest, LinkView, MAX_OPERATIONS, Operations, UNSETTLED_FLAGS, UNSETTLED_LINKS,
+    direct_effects, effects, excepted, judge, takes_excepted_name,
+};
+pub use stacking::{
+    address_operation, bond_operation, change_of, created_operation, lower_operation,
+    port_operation,
 };
 pub use walk::{Bytes, MAX_STEPS, Plain, Step, Walk, is_change_of_links};
 
@@ -29,6 +34,9 @@ pub const RTM_NEWLINK: u16 = 16;
 pub const RTM_DELLINK: u16 = 17;
 /// `RTM_SETLINK`.
 pub const RTM_SETLINK: u16 = 19;
+/// `RTM_NEWNEIGH`: for `PF_BRIDGE`, adds an entry to a bridge, or an address to
+/// a device.
+pub const RTM_NEWNEIGH: u16 = 28;
 /// `RTM_NEWLINKPROP`: adds alternative names.
 pub const RTM_NEWLINKPROP: u16 = 108;
 /// `RTM_DELLINKPROP`: removes alternative names.
@@ -46,3 +54,5 @@ pub const NLM_F_CREATE: u16 = 0x400;
 pub const NLMSG_HDRLEN: u32 = 16;
 /// `sizeof(struct ifinfomsg)`, in bytes.
 pub const IFINFOMSG_LEN: u32 = 16;
+/// `sizeof(struct ndmsg)`, in bytes.
+pub const NDMSG_LEN: u32 = 12;

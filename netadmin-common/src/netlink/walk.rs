@@ -2,8 +2,8 @@
 
 use super::classify::depends_on_family;
 use super::{
-    IFINFOMSG_LEN, LinkRequest, NETLINK_ROUTE, NLM_F_REQUEST, NLMSG_HDRLEN, RTM_DELLINK,
-    RTM_DELLINKPROP, RTM_NEWLINK, RTM_NEWLINKPROP, RTM_SETLINK, UNSETTLED_LINKS,
+    IFINFOMSG_LEN, LinkRequest, NDMSG_LEN, NETLINK_ROUTE, NLM_F_REQUEST, NLMSG_HDRLEN, RTM_DELLINK,
+    RTM_DELLINKPROP, RTM_NEWLINK, RTM_NEWLINKPROP, RTM_NEWNEIGH, RTM_SETLINK, UNSETTLED_LINKS,
 };
 use crate::device::IFNAMSIZ;
 use crate::text::Text;
@@ -79,6 +79,10 @@ const ATTRIBUTE: u32 = 1;
 const LINKINFO: u32 = 2;
 const INFO_DATA: u32 = 3;
 const PEER: u32 = 4;
+/// `IFLA_PROTINFO`, in a message of the bridge.
+const PROTINFO: u32 = 5;
+/// `IFLA_INFO_SLAVE_DATA`.
+const SLAVE_DATA: u32 = 6;
 /// A power of two, so that a mask bounds an index for the verifier.
 const LEVELS: usize = 8;
 
@@ -97,6 +101,7 @@ const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_LINK: u16 = 5;
 const IFLA_MASTER: u16 = 10;
+const IFLA_PROTINFO: u16 = 12;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_NET_NS_PID: u16 = 19;
 const IFLA_GROUP: u16 = 27;
@@ -106,18 +111,23 @@ const IFLA_TARGET_NETNSID: u16 = 46;
 const IFLA_ALT_IFNAME: u16 = 53;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
+const IFLA_BRPORT_LEARNING: u16 = 8;
+const IFLA_BRPORT_UNICAST_FLOOD: u16 = 9;
+const IFLA_BR_VLAN_FILTERING: u16 = 7;
 /// `VETH_INFO_PEER`, `VXCAN_INFO_PEER`, `IFLA_NETKIT_PEER_INFO`.
 const INFO_PEER: u16 = 1;
+const IFLA_BOND_MODE: u16 = 1;
 const IFLA_MACVLAN_MODE: u16 = 1;
 const IFLA_MACVLAN_FLAGS: u16 = 2;
 
 /// Whether a message of this type can change which links there are, what they
-/// are called, or how they are set.
+/// are called, how they are set, or which addresses they have.
 #[inline(always)]
 pub fn is_change_of_links(message_type: u16) -> bool {
     matches!(
         message_type,
-        RTM_NEWLINK | RTM_DELLINK | RTM_SETLINK | RTM_NEWLINKPROP | RTM_DELLINKPROP
+        RTM_NEWLINK | RTM_DELLINK | RTM_SETLINK | RTM_NEWNEIGH | RTM_NEWLINKPROP | RTM_DELLINKPROP
     )
 }
 
@@ -199,6 +209,7 @@ impl Walk {
         }
         match message_type {
             RTM_NEWLINK | RTM_SETLINK => self.begin_link(bytes, start, len, message_type, flags),
+            RTM_NEWNEIGH => self.take_neighbour(bytes, start, len),
             RTM_DELLINK | RTM_NEWLINKPROP | RTM_DELLINKPROP => {
                 self.unstable |= UNSETTLED_LINKS;
                 Some(Step::Message)
@@ -221,20 +232,47 @@ impl Walk {
             return Some(Step::More);
         }
         let ifinfomsg: [u32; 4] = bytes.read(start + NLMSG_HDRLEN)?;
-        if message_type == RTM_SETLINK && ifinfomsg[0] & 0xff == AF_BRIDGE {
-            // rtnl_bridge_setlink reads neither the flags nor IFLA_MASTER.
-            return Some(Step::Message);
-        }
         self.link = LinkRequest {
             message_type: u32::from(message_type),
             message_flags: u32::from(flags),
             index: ifinfomsg[1],
-            flags: ifinfomsg[2],
-            change: ifinfomsg[3],
             ..LinkRequest::default()
         };
+        if message_type == RTM_SETLINK && ifinfomsg[0] & 0xff == AF_BRIDGE {
+            // rtnl_bridge_setlink reads neither the flags nor IFLA_MASTER.
+            self.link.of_bridge = 1;
+        } else {
+            self.link.flags = ifinfomsg[2];
+            self.link.change = ifinfomsg[3];
+        }
         self.descend(ATTRIBUTE, start + NLMSG_HDRLEN + IFINFOMSG_LEN, start + len);
         Some(Step::More)
+    }
+
+    /// `rtnl_fdb_add`: an entry of a bridge's, or an address of the device's.
+    #[inline(always)]
+    fn take_neighbour<B: Bytes + ?Sized>(
+        &mut self,
+        bytes: &B,
+        start: u32,
+        len: u32,
+    ) -> Option<Step> {
+        if len < NLMSG_HDRLEN + NDMSG_LEN {
+            return Some(Step::Message);
+        }
+        let family: u8 = bytes.read(start + NLMSG_HDRLEN)?;
+        if u32::from(family) != AF_BRIDGE {
+            return Some(Step::Message);
+        }
+        let index: u32 = bytes.read(start + NLMSG_HDRLEN + 4)?;
+        let flags: u8 = bytes.read(start + NLMSG_HDRLEN + 10)?;
+        self.link = LinkRequest {
+            message_type: u32::from(RTM_NEWNEIGH),
+            index,
+            neighbour_flags: flags,
+            ..LinkRequest::default()
+        };
+        Some(Step::Link)
     }
 
     /// `nla_parse`: of two attributes of one type, the last counts; what
@@ -260,6 +298,7 @@ impl Walk {
             ATTRIBUTE => self.take_link(bytes, attribute),
             LINKINFO => self.take_linkinfo(bytes, attribute),
             INFO_DATA => self.take_data(bytes, attribute),
+            PROTINFO | SLAVE_DATA => self.take_port(bytes, attribute),
             _ => self.take_peer(bytes, attribute),
         }?;
         Some(Step::More)
@@ -275,9 +314,20 @@ impl Walk {
     }
 
     #[inline(always)]
+    fn descend_into(&mut self, level: u32, attribute: Attribute) {
+        let end = attribute.payload + attribute.len;
+        self.descend(level, attribute.payload, end);
+    }
+
+    #[inline(always)]
     fn ascend(&mut self) -> Step {
         self.cursor = self.nexts[place(self.level)];
-        self.level = self.level.saturating_sub(1);
+        self.level = match self.level {
+            PEER => INFO_DATA,
+            INFO_DATA | SLAVE_DATA => LINKINFO,
+            LINKINFO | PROTINFO => ATTRIBUTE,
+            _ => MESSAGE,
+        };
         if self.level == MESSAGE {
             Step::Link
         } else {
@@ -289,6 +339,12 @@ impl Walk {
     fn take_link<B: Bytes + ?Sized>(&mut self, bytes: &B, attribute: Attribute) -> Option<()> {
         let link = &mut self.link;
         link.note(attribute.kind);
+        if link.of_bridge != 0 {
+            if attribute.kind == IFLA_PROTINFO {
+                self.descend_into(PROTINFO, attribute);
+            }
+            return Some(());
+        }
         match attribute.kind {
             IFLA_ADDRESS => link.has_address = 1,
             IFLA_IFNAME => {
@@ -307,12 +363,10 @@ impl Walk {
             }
             IFLA_LINKINFO => {
                 link.kind = Text::EMPTY;
+                link.has_port_data = 0;
+                link.floods = 0;
                 link.forget_data();
-                self.descend(
-                    LINKINFO,
-                    attribute.payload,
-                    attribute.payload + attribute.len,
-                );
+                self.descend_into(LINKINFO, attribute);
             }
             _ => {}
         }
@@ -328,11 +382,11 @@ impl Walk {
             IFLA_INFO_DATA => {
                 self.link.forget_data();
                 self.link.has_data = 1;
-                self.descend(
-                    INFO_DATA,
-                    attribute.payload,
-                    attribute.payload + attribute.len,
-                );
+                self.descend_into(INFO_DATA, attribute);
+            }
+            IFLA_INFO_SLAVE_DATA => {
+                self.link.has_port_data = 1;
+                self.descend_into(SLAVE_DATA, attribute);
             }
             _ => {}
         }
@@ -350,21 +404,45 @@ impl Walk {
                 link.forget_first();
                 link.has_macvlan_mode = 1;
                 link.macvlan_mode = ifinfomsg[0];
+                link.bond_mode = ifinfomsg[0] as u8;
                 link.peer_flags = ifinfomsg[2];
                 link.peer_change = ifinfomsg[3];
                 let start = attribute.payload + IFINFOMSG_LEN;
                 self.descend(PEER, start, attribute.payload + attribute.len);
             }
+            IFLA_BOND_MODE if (1..4).contains(&attribute.len) => {
+                link.forget_first();
+                link.bond_mode = bytes.read(attribute.payload)?;
+            }
+            IFLA_BR_VLAN_FILTERING if attribute.len >= 1 => {
+                let filters: u8 = bytes.read(attribute.payload)?;
+                link.ends_vlan_filtering |= u8::from(filters == 0);
+            }
             IFLA_MACVLAN_MODE if attribute.len >= 4 => {
                 link.forget_first();
                 link.has_macvlan_mode = 1;
                 link.macvlan_mode = bytes.read(attribute.payload)?;
+                link.bond_mode = link.macvlan_mode as u8;
             }
             IFLA_MACVLAN_FLAGS if attribute.len >= 2 => {
                 link.has_macvlan_flags = 1;
                 link.macvlan_flags = u32::from(bytes.read::<u16>(attribute.payload)?);
             }
             _ => {}
+        }
+        Some(())
+    }
+
+    /// `br_setport`: which of the bridge's flags the port gets.
+    #[inline(always)]
+    fn take_port<B: Bytes + ?Sized>(&mut self, bytes: &B, attribute: Attribute) -> Option<()> {
+        let floods = matches!(
+            attribute.kind,
+            IFLA_BRPORT_LEARNING | IFLA_BRPORT_UNICAST_FLOOD
+        );
+        if floods && attribute.len >= 1 {
+            let on: u8 = bytes.read(attribute.payload)?;
+            self.link.floods |= u8::from(on != 0);
         }
         Some(())
     }

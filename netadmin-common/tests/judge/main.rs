@@ -1,6 +1,8 @@
 //! What a link request would do, as `rtnl_dev_combine_flags`, `do_setlink`,
 //! `__rtnl_newlink` and the drivers have it.
 
+mod addresses;
+mod bridges;
 mod creation;
 mod exceptions;
 mod flags;

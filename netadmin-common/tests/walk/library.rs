@@ -118,6 +118,8 @@ fn as_used(request: LinkRequest) -> LinkRequest {
         attributes: 0,
         has_macvlan_mode: request.has_macvlan_mode * u8::from(!veth),
         macvlan_mode: request.macvlan_mode * u32::from(!veth),
+        bond_mode: 0,
+        ends_vlan_filtering: 0,
         ..request
     }
 }

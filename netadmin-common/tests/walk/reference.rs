@@ -60,6 +60,7 @@ pub fn netlink_rcv_skb(mut skb: &[u8]) -> Vec<(Seen, bool)> {
         let (nlmsg_type, nlmsg_flags) = (u16_at(skb, 4), u16_at(skb, 6));
         if nlmsg_flags & 1 != 0 && nlmsg_type >= 16 {
             match nlmsg_type {
+                28 => seen.extend(neighbour(&skb[..nlmsg_len]).map(|message| (message, unstable))),
                 16 | 19 => {
                     let message = link_message(&skb[..nlmsg_len], nlmsg_type, nlmsg_flags);
                     seen.extend(message.map(|message| (message, unstable)));
@@ -80,8 +81,10 @@ fn link_message(message: &[u8], nlmsg_type: u16, nlmsg_flags: u16) -> Option<See
     }
     let is_setlink = nlmsg_type == 19;
     if is_setlink && message[16] == 7 {
-        // PF_BRIDGE has a handler of its own.
-        return None;
+        return Some(Seen::Acts(Box::new(rtnl_bridge_setlink(
+            message,
+            nlmsg_flags,
+        ))));
     }
     Some(match parse_link(message, is_setlink) {
         Ok(link) => Seen::Acts(Box::new(LinkRequest {
@@ -91,6 +94,44 @@ fn link_message(message: &[u8], nlmsg_type: u16, nlmsg_flags: u16) -> Option<See
         })),
         Err(Refused) => Seen::Refuses,
     })
+}
+
+/// `rtnl_bridge_setlink`, `br_setlink`: the port's flags, in the first
+/// `IFLA_PROTINFO`.
+fn rtnl_bridge_setlink(message: &[u8], nlmsg_flags: u16) -> LinkRequest {
+    let mut link = LinkRequest {
+        message_type: 19,
+        message_flags: u32::from(nlmsg_flags),
+        index: u32_at(message, 20),
+        of_bridge: 1,
+        ..LinkRequest::default()
+    };
+    if let Ok(tb) = nla_parse(&message[32..], IFLA_MAX, |_| Policy::Any)
+        && let Some(info) = tb[12]
+    {
+        link.floods = br_setport(info);
+    }
+    link
+}
+
+/// Whether `br_setport` is told to learn or to flood.
+fn br_setport(info: &[u8]) -> u8 {
+    let on =
+        |data: &Option<&[u8]>| data.is_some_and(|data| data.first().is_some_and(|on| *on != 0));
+    nla_parse(info, 40, |_| Policy::Any).map_or(0, |tb| u8::from(on(&tb[8]) || on(&tb[9])))
+}
+
+/// `rtnl_fdb_add`.
+fn neighbour(message: &[u8]) -> Option<Seen> {
+    if message.len() < 16 + 12 || message[16] != 7 {
+        return None;
+    }
+    Some(Seen::Acts(Box::new(LinkRequest {
+        message_type: 28,
+        index: u32_at(message, 20),
+        neighbour_flags: message[26],
+        ..LinkRequest::default()
+    })))
 }
 
 fn parse_link(message: &[u8], is_setlink: bool) -> Result<LinkRequest, Refused> {
@@ -136,6 +177,10 @@ fn parse_linkinfo(info: &[u8], link: &mut LinkRequest) -> Result<(), Refused> {
         _ => Policy::Any,
     })?;
     link.kind = linkinfo[1].map_or(Text::EMPTY, nla_strscpy);
+    if let Some(data) = linkinfo[5] {
+        link.has_port_data = 1;
+        link.floods = br_setport(data);
+    }
     let Some(data) = linkinfo[2] else {
         return Ok(());
     };
@@ -144,6 +189,16 @@ fn parse_linkinfo(info: &[u8], link: &mut LinkRequest) -> Result<(), Refused> {
         parse_macvlan(data, link)
     } else if [kind::VETH, kind::VXCAN, kind::NETKIT].contains(&link.kind) {
         parse_pair(data, link)
+    } else if link.kind == kind::BOND {
+        let data = nla_parse(data, 40, |_| Policy::Any)?;
+        let mode = data[1].and_then(|mode| mode.first());
+        link.bond_mode = mode.copied().unwrap_or(0);
+        Ok(())
+    } else if link.kind == kind::BRIDGE {
+        let data = nla_parse(data, 60, |_| Policy::Any)?;
+        let filtering = data[7].and_then(|filtering| filtering.first());
+        link.ends_vlan_filtering = u8::from(filtering == Some(&0));
+        Ok(())
     } else {
         Ok(())
     }
@@ -244,6 +299,10 @@ pub fn as_used(mut link: LinkRequest) -> LinkRequest {
     if link.message_type == u32::from(RTM_SETLINK) {
         link.kind = Text::EMPTY;
         link.has_data = 0;
+        link.has_port_data = 0;
+    }
+    if link.kind != kind::BOND {
+        link.bond_mode = 0;
     }
     if link.kind != kind::MACVLAN && link.kind != kind::MACVTAP {
         link.has_macvlan_mode = 0;
@@ -263,6 +322,9 @@ pub fn as_used(mut link: LinkRequest) -> LinkRequest {
             link.peer_name
         },
         attributes: 0,
+        // Of several attributes the walk believes the worst.
+        floods: 0,
+        ends_vlan_filtering: 0,
         ..link
     }
 }

@@ -118,7 +118,7 @@ fn refuses_ioctl(guard: &Guard, command: u32, argument: Address) -> bool {
     }
     // Some ask twice (dev_ioctl and then add_del_if): one operation, one event.
     let refused = match via {
-        Via::BridgeAdd | Via::AddTunnel => links::refuses_any_name(guard, via),
+        Via::BridgeAdd | Via::AddTunnel | Via::SetIfVlan => links::refuses_any_name(guard, via),
         _ => refuses_enslaving(via, argument),
     };
     call.state = if refused { CALL_REFUSED } else { CALL_ALLOWED };
@@ -142,12 +142,11 @@ fn refuses_sysfs() -> bool {
 /// and none is excepted.
 #[inline(always)]
 fn refuses_enslaving(via: Via, argument: Address) -> bool {
-    let (kind, ifindex) = match via {
-        Via::BridgeAddIf => (OperationKind::PromiscuousBridgePort, claimed_port(argument)),
-        Via::DevPrivate => (OperationKind::PromiscuousBridgePort, 0),
-        _ => (OperationKind::PromiscuousStacked, 0),
+    let ifindex = match via {
+        Via::BridgeAddIf => claimed_port(argument),
+        _ => 0,
     };
-    Question::on_device(kind, via)
+    Question::on_device(OperationKind::PromiscuousBridgePort, via)
         .device(ifindex, Text::EMPTY, false)
         .is_refused()
 }

@@ -12,7 +12,7 @@ use netadmin_common::{
     Text, Via,
     netlink::{
         Bytes, LinkView, MAX_STEPS, NETLINK_ROUTE, NETLINK_USERSOCK, NLMSG_HDRLEN, Plain,
-        RTM_NEWLINK, Step, Walk, is_change_of_links, is_walked,
+        RTM_NEWLINK, RTM_SETLINK, Step, Walk, is_change_of_links, is_walked,
     },
 };
 
@@ -214,10 +214,16 @@ fn refuses_link(judgement: &mut Judgement, net: Address, pieces: bool) -> bool {
     let Judgement { walk, view } = judgement;
     view.unstable = walk.unstable;
     links::look(&walk.link, view, net);
-    let new = walk.link.message_type == u32::from(RTM_NEWLINK);
-    let via = if new { Via::NewLink } else { Via::SetLink };
+    let via = match walk.link.message_type as u16 {
+        RTM_NEWLINK => Via::NewLink,
+        RTM_SETLINK => Via::SetLink,
+        _ => Via::Rtnetlink,
+    };
     let mut refused = links::refuses(&walk.link, view, via);
-    if pieces {
+    if pieces && (walk.link.of_bridge != 0 || matches!(via, Via::Rtnetlink)) {
+        // A bridge's is a piece as a whole.
+        refused |= pieces::refuses_message(NETLINK_ROUTE, walk.message_type, walk.family);
+    } else if pieces {
         refused |= links::refuses_changes(&walk.link, view, via);
         refused |= links::refuses_creation(&walk.link, via);
     }

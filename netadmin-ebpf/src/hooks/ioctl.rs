@@ -24,7 +24,10 @@ use Target::{Indexed, Named};
 use super::links;
 use crate::{
     guard::{self, Guard},
-    kernel::Address,
+    kernel::{
+        Address, layout,
+        netdev::{self, Sought},
+    },
     maps::{CALLS, JUDGEMENTS, rules_pieces},
     report::{self, EPERM, Question},
 };
@@ -32,12 +35,21 @@ use crate::{
 /// linux/sockios.h.
 pub const SIOCSIFFLAGS: u32 = 0x8914;
 const SIOCSIFNAME: u32 = 0x8923;
+const SIOCSIFHWADDR: u32 = 0x8924;
+const SIOCSIFVLAN: u32 = 0x8983;
 const SIOCBONDENSLAVE: u32 = 0x8990;
+const SIOCBONDRELEASE: u32 = 0x8991;
+const SIOCBONDSETHWADDR: u32 = 0x8992;
+const SIOCBONDCHANGEACTIVE: u32 = 0x8995;
 const SIOCBRADDIF: u32 = 0x89a2;
 const SIOCBRADDBR: u32 = 0x89a0;
 const SIOCDEVPRIVATE: u32 = 0x89f0;
 /// linux/if_tunnel.h: `SIOCDEVPRIVATE + 1`.
 const SIOCADDTUNNEL: u32 = 0x89f1;
+
+/// linux/stat.h.
+const S_IFMT: u16 = 0o170_000;
+const S_IFCHR: u16 = 0o020_000;
 
 /// `struct ifreq` (linux/if.h), in bytes: the name, and what follows it.
 pub const IFR_DATA: u64 = 16;
@@ -52,7 +64,12 @@ pub fn way(command: u32) -> Option<(Via, bool)> {
         SIOCBRADDIF => Some((Via::BridgeAddIf, false)),
         // BRCTL_ADD_IF, BOND_ENSLAVE_OLD.
         SIOCDEVPRIVATE => Some((Via::DevPrivate, false)),
-        SIOCBONDENSLAVE => Some((Via::BondEnslave, false)),
+        SIOCSIFHWADDR => Some((Via::SetIfHwAddr, true)),
+        SIOCBONDENSLAVE => Some((Via::BondEnslave, true)),
+        SIOCBONDRELEASE => Some((Via::BondRelease, true)),
+        SIOCBONDSETHWADDR => Some((Via::BondSetHwAddr, true)),
+        SIOCBONDCHANGEACTIVE => Some((Via::BondChangeActive, true)),
+        SIOCSIFVLAN => Some((Via::SetIfVlan, false)),
         SIOCBRADDBR => Some((Via::BridgeAdd, false)),
         SIOCADDTUNNEL => Some((Via::AddTunnel, false)),
         _ => None,
@@ -88,6 +105,11 @@ fn begin(ctx: &LsmContext) -> i32 {
     if !guard.policy.rules_promiscuity() && !guard.policy.rules_net_admin() {
         return 0;
     }
+    if command == SIOCSIFHWADDR && guard.policy.rules_promiscuity() && is_device(ctx) {
+        let kind = OperationKind::PromiscuousUnicastFilter;
+        let refused = Question::on_device(kind, Via::SetIfHwAddr).is_refused();
+        return report::answer(refused, EPERM);
+    }
     match CALLS.of_current() {
         Some(call) => {
             call.command = command;
@@ -100,6 +122,17 @@ fn begin(ctx: &LsmContext) -> i32 {
             report::answer(links::refuses_unjudged(via), EPERM)
         }
     }
+}
+
+/// Whether the file is a tun or tap device, which sets its address and asks for
+/// no capability (`__tun_chr_ioctl`, `tap_ioctl`).
+#[inline(always)]
+fn is_device(ctx: &LsmContext) -> bool {
+    let file = Address::argument(ctx, 0);
+    let mode = file
+        .and_then(|file| file.follow(&layout::FILE_INODE))
+        .and_then(|inode| inode.read::<u16>(&layout::INODE_MODE));
+    mode.is_none_or(|mode| mode & S_IFMT == S_IFCHR)
 }
 
 /// `dev_ioctl(net, cmd, ifr, …)`: what comes after a colon is cut off.
@@ -140,7 +173,8 @@ fn judge(ctx: &FEntryContext, device_name: impl FnOnce(Text) -> Option<Text>) {
         Some(name) => match (device_name(name), via) {
             (None, _) => false,
             (Some(_), Via::SetIfName) => refuses_name(&guard, ifreq),
-            (Some(name), _) => refuses_flags(net, name, ifreq),
+            (Some(name), Via::SetIfFlags) => refuses_flags(net, name, ifreq),
+            (Some(name), _) => refuses_change(net, name, ifreq, via),
         },
     };
     call.command = command;
@@ -161,6 +195,51 @@ pub enum Target {
     Named(Text),
     /// By its index.
     Indexed(u32),
+}
+
+/// What else these ioctls do, as rtnetlink would: `dev_set_mac_address`,
+/// `bond_do_ioctl`.
+#[inline(always)]
+fn refuses_change(net: Address, name: Text, ifreq: Address, via: Via) -> bool {
+    let Some(judgement) = JUDGEMENTS.of_current() else {
+        return links::refuses_unjudged(via);
+    };
+    let (request, view) = (&mut judgement.walk.link, &mut judgement.view);
+    *request = LinkRequest::default();
+    request.has_name = 1;
+    request.name = name;
+    view.unstable = 0;
+    view.searched = 0;
+    match via {
+        Via::BondEnslave | Via::BondRelease => {
+            let Some(port) = name_at(ifreq.plus(IFR_DATA)) else {
+                return links::refuses_unjudged(via);
+            };
+            request.name = port;
+            request.has_master = 1;
+            if matches!(via, Via::BondEnslave) {
+                let Some(bond) = bond_of(net, &name, &mut view.searched) else {
+                    return links::refuses_unjudged(via);
+                };
+                request.master = bond;
+            }
+        }
+        Via::BondChangeActive => request.has_data = 1,
+        _ => request.has_address = 1,
+    }
+    links::look(request, view, net);
+    links::refuses(request, view, via)
+}
+
+/// The index of the bond of this name; 0 if there is none, `None` if that is not
+/// known.
+#[inline(always)]
+fn bond_of(net: Address, name: &Text, searched: &mut u32) -> Option<u32> {
+    match netdev::by_name(net, name, searched) {
+        Sought::Found(bond) => netdev::index(bond),
+        Sought::Absent => Some(0),
+        Sought::Unknown => None,
+    }
 }
 
 /// `dev_change_flags`: what rtnetlink does with a full mask.

@@ -3,10 +3,12 @@
 
 use netadmin_common::{
     Device, OperationKind, Via,
+    device::kind,
     netlink::{
-        LinkRequest, LinkView, UNSETTLED_LINKS, effects, excepted,
+        LinkRequest, LinkView, UNSETTLED_LINKS, address_operation, bond_operation, change_of,
+        created_operation, direct_effects, excepted, lower_operation,
         pieces::{changes, creation},
-        takes_excepted_name,
+        port_operation, takes_excepted_name,
     },
     pieces::{LinkPieces, link_number},
     policy::PROMISCUOUS_NAMES_EXCEPTED,
@@ -15,7 +17,7 @@ use netadmin_common::{
 use crate::{
     guard::{self, Guard},
     kernel::{
-        Address,
+        Address, neighbours,
         netdev::{self, Sought},
     },
     maps::POLICIES,
@@ -64,11 +66,27 @@ extern "C" fn netadmin_look(request: *const LinkRequest, view: *mut LinkView, ne
     }
     // Without them what depends on them is refused.
     take(lower, &mut view.lower);
+    let mut current = None;
+    if let Some(device) = device {
+        (view.device.above, current) = neighbours::above(device, &mut view.searched);
+    }
+    let master = master.or(current);
     if let (Some(device), Some(lower)) = (device, lower) {
         let same = netdev::address(device) == netdev::address(lower);
         view.device.inherits_address = u32::from(same);
     }
     take(master, &mut view.master);
+    if let Some(master) = master {
+        (view.master.above, _) = neighbours::above(master, &mut view.searched);
+    }
+    let bridge = if view.device.kind == kind::BRIDGE {
+        device
+    } else if view.master.kind == kind::BRIDGE {
+        master
+    } else {
+        None
+    };
+    view.quiet_ports = u32::from(bridge.is_some_and(neighbours::quiet_ports));
     0
 }
 
@@ -92,7 +110,7 @@ pub fn take(device: Option<Address>, into: &mut Device) -> bool {
 #[inline(always)]
 pub fn refuses(request: &LinkRequest, view: &LinkView, via: Via) -> bool {
     let policy = guard::index_of_current();
-    let mut operations = netadmin_link_effects(request, view);
+    let mut operations = netadmin_link_effects(request, view) | stacking(request, view) << 32;
     if netadmin_link_takes_name(request, view, policy) != 0 {
         operations |= (OperationKind::PromiscuousExceptedName as PackedOperations) << 48;
     }
@@ -122,8 +140,65 @@ extern "C" fn netadmin_link_effects(
     let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
         return UNJUDGED;
     };
-    let [flag, master, stacking] = effects(request, view);
-    pack(flag) | pack(master) << 16 | pack(stacking) << 32
+    let [flag, master] = direct_effects(request, view);
+    pack(flag) | pack(master) << 16
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_link_change(request: *const LinkRequest, view: *const LinkView) -> u32 {
+    // SAFETY: the verifier checks that callers pass a whole request and view.
+    let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
+        return 0;
+    };
+    change_of(request, view)
+}
+
+/// Makes a global function of a piece of the judgement.
+macro_rules! piece {
+    ($name:ident, $piece:ident $(, $change:ident)?) => {
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        extern "C" fn $name(
+            request: *const LinkRequest,
+            view: *const LinkView
+            $(, $change: u32)?
+        ) -> PackedOperations {
+            // SAFETY: the verifier checks that callers pass a whole request and view.
+            let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
+                return UNJUDGED;
+            };
+            pack($piece(request, view $(, $change)?))
+        }
+    };
+}
+
+piece!(netadmin_link_ports, port_operation);
+piece!(netadmin_link_created, created_operation, change);
+piece!(netadmin_link_lower, lower_operation, change);
+piece!(netadmin_link_bond, bond_operation, change);
+piece!(netadmin_link_addresses, address_operation, change);
+
+/// The pieces in the order of `stacking_operation` in netadmin-common: the first
+/// that finds a side effect names it.
+#[inline(always)]
+fn stacking(request: &LinkRequest, view: &LinkView) -> PackedOperations {
+    let mut found = netadmin_link_ports(request, view);
+    if found != 0 {
+        return found;
+    }
+    let change = netadmin_link_change(request, view);
+    found = netadmin_link_created(request, view, change);
+    if found == 0 {
+        found = netadmin_link_lower(request, view, change);
+    }
+    if found == 0 {
+        found = netadmin_link_bond(request, view, change);
+    }
+    if found == 0 {
+        found = netadmin_link_addresses(request, view, change);
+    }
+    found
 }
 
 #[inline(always)]

@@ -8,9 +8,9 @@
 
 use aya_ebpf::{helpers::generated::bpf_send_signal, macros::fexit, programs::FExitContext};
 use netadmin_common::{
+    Device,
     device::IFF_PROMISC,
     is_breach,
-    netlink::LinkView,
     policy::{PROMISCUOUS_KILL, PROMISCUOUS_SIDE_EFFECTS_ALLOW},
 };
 
@@ -18,7 +18,7 @@ use super::{links, setsockopt::SOL_PACKET};
 use crate::{
     guard::{self, Guard},
     kernel::{
-        Address, layout, netdev,
+        Address, netdev,
         task::{self, Call},
     },
     report::{self, Rise},
@@ -74,25 +74,25 @@ fn is_against(guard: &Guard, device: Address, quiet: bool) -> bool {
     if !guard.policy.rules_promiscuity() {
         return false;
     }
-    let mut view = LinkView::default();
-    links::take(Some(device), &mut view.device);
-    links::take(netdev::lower(device), &mut view.lower);
+    let (mut seen, mut lower) = (Device::default(), Device::default());
+    links::take(Some(device), &mut seen);
+    links::take(netdev::lower(device), &mut lower);
     let direct = guard.policy.promiscuous.flags & PROMISCUOUS_SIDE_EFFECTS_ALLOW == 0
-        || is_direct(device, &view, quiet);
-    is_breach(guard.policy, view.is_excepted(guard.policy), direct)
+        || is_direct(&seen, quiet);
+    let excepted = guard.policy.excepts_stack(&seen, &lower);
+    is_breach(guard.policy, excepted, direct)
 }
 
 /// Whether a flag or a membership brought it. `__dev_change_flags` has set
 /// `gflags` by then, and is quiet; so is `__dev_set_rx_mode`, which does it for
 /// unicast addresses that the device cannot filter.
 #[inline(always)]
-fn is_direct(device: Address, view: &LinkView, quiet: bool) -> bool {
+fn is_direct(device: &Device, quiet: bool) -> bool {
     if let Call::Setsockopt { level, .. } = task::call() {
         return level == SOL_PACKET;
     }
-    let addresses: u32 = device.read(&layout::NET_DEVICE_UC_COUNT).unwrap_or(0);
-    let for_addresses = addresses != 0 && !view.device.filters_unicast();
-    quiet && view.device.gflags & IFF_PROMISC != 0 && !for_addresses
+    let for_addresses = device.has_addresses != 0 && !device.filters_unicast();
+    quiet && device.gflags & IFF_PROMISC != 0 && !for_addresses
 }
 
 #[inline(always)]

@@ -4,6 +4,7 @@
 
 pub mod cgroup;
 pub mod layout;
+pub mod neighbours;
 pub mod netdev;
 pub mod symbols;
 pub mod task;

@@ -52,6 +52,9 @@ impl Sought {
     }
 }
 
+/// `NET_ADDR_STOLEN` (uapi/linux/netdevice.h).
+const NET_ADDR_STOLEN: u8 = 2;
+
 /// A search for a device, one node a step.
 struct Search {
     node: Address,
@@ -265,6 +268,12 @@ pub fn name(device: Address) -> Option<Text> {
     Some(Text::from_memory(words).terminated())
 }
 
+/// A device's index.
+#[inline(always)]
+pub fn index(device: Address) -> Option<u32> {
+    device.read(&layout::NET_DEVICE_IFINDEX)
+}
+
 /// A device's hardware address, as far as Ethernet's goes.
 #[inline(always)]
 pub fn address(device: Address) -> Option<u64> {
@@ -288,6 +297,7 @@ extern "C" fn netdev_snapshot(device: u64, into: *mut Device) -> u32 {
     };
     into.index = 0;
     into.inherits_address = 0;
+    into.above = 0;
     u32::from(fill(Address::from_field(device), into).is_some())
 }
 
@@ -299,14 +309,32 @@ fn fill(device: Address, into: &mut Device) -> Option<()> {
     into.priv_flags = device.read(&layout::NET_DEVICE_PRIV_FLAGS)?;
     into.name = name(device)?;
     into.kind = kind(device)?;
-    let lower = device.at(&layout::NET_DEVICE_LOWER);
-    into.stacked = u32::from(Address::from_field(lower.load()?) != lower);
+    into.stacked = u32::from(!is_empty(device.at(&layout::NET_DEVICE_LOWER))?);
+    let addresses: u32 = device.read(&layout::NET_DEVICE_UC_COUNT)?;
+    into.has_addresses = u32::from(addresses != 0);
+    let promiscuous: u8 = device.read(&layout::NET_DEVICE_UC_PROMISC)?;
+    into.promiscuous_for_addresses = u32::from(promiscuous != 0);
+    into.follows_address = u32::from(follows_address(device)?);
     into.index = device.read(&layout::NET_DEVICE_IFINDEX)?;
     Some(())
 }
 
+/// Whether a `list_head` has no entry.
 #[inline(always)]
-fn kind(device: Address) -> Option<Text> {
+pub fn is_empty(head: Address) -> Option<bool> {
+    Some(Address::from_field(head.load()?) == head)
+}
+
+/// Whether it takes over the address of the device below
+/// (`vlan_dev_inherit_address`).
+#[inline(always)]
+pub fn follows_address(device: Address) -> Option<bool> {
+    let assigned: u8 = device.read(&layout::NET_DEVICE_ADDR_ASSIGN_TYPE)?;
+    Some(assigned == NET_ADDR_STOLEN)
+}
+
+#[inline(always)]
+pub fn kind(device: Address) -> Option<Text> {
     let ops = device.follow(&layout::NET_DEVICE_RTNL_LINK_OPS)?;
     if ops.is_null() {
         return Some(Text::EMPTY);

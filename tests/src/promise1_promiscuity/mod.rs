@@ -1,10 +1,12 @@
 //! Promise 1: where the policy denies it, nothing that a guarded task does
 //! raises the promiscuity of a device; what does not raise it is not touched.
 
+mod addresses;
 mod exceptions;
 mod ioctl;
 mod membership;
 mod names;
+mod ports;
 mod rtnetlink;
 mod search;
 mod side_effects;
@@ -27,6 +29,8 @@ pub fn trials() -> Vec<Trial> {
     side_effects::add(&mut trials);
     state::add(&mut trials);
     search::add(&mut trials);
+    addresses::add(&mut trials);
+    ports::add(&mut trials);
     exceptions::add(&mut trials);
     tripwire::add(&mut trials);
     trials.finish()

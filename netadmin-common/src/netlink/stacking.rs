@@ -1,0 +1,272 @@
+//! What a request would do by side effect: to the device below, to the ports of
+//! a master, or because a device cannot filter the addresses that it gets.
+
+use super::link::{LinkRequest, LinkView, changes_unseen};
+use super::{RTM_NEWLINK, RTM_NEWNEIGH};
+use crate::catalogue::OperationKind::{
+    self, PromiscuousBridgePort, PromiscuousPassthru, PromiscuousStacked, PromiscuousUnicastFilter,
+    PromiscuousUnjudged,
+};
+use crate::device::{ABOVE_FIXED, ABOVE_OPENED, IFF_PROMISC, IFF_UP, kind};
+
+const MACVLAN_MODE_PASSTHRU: u32 = 8;
+const MACVLAN_FLAG_NOPROMISC: u32 = 1;
+/// Balancing of what is received: makes the active port promiscuous when a port
+/// leaves (`rlb_teach_disabled_mac_on_primary`).
+const BOND_MODE_ALB: u8 = 6;
+/// linux/neighbour.h.
+const NTF_SELF: u8 = 0x02;
+
+/// The device is there, as far as is known.
+const EXISTS: u32 = 1;
+/// It may be another device than the view shows.
+const UNSEEN: u32 = 2;
+/// It is opened.
+const OPENS: u32 = 4;
+/// Its address changes.
+const READDRESSED: u32 = 8;
+/// It becomes a member of a bond or a team.
+const JOINS: u32 = 16;
+
+/// What a request comes to, besides its flags and its master: bits for the
+/// pieces below.
+#[inline(always)]
+pub fn change_of(request: &LinkRequest, view: &LinkView) -> u32 {
+    if request.of_bridge != 0 || request.message_type == u32::from(RTM_NEWNEIGH) {
+        return 0;
+    }
+    let exists = (view.device.index != 0) & !view.links_unsettled();
+    let up = view.device.flags & IFF_UP != 0;
+    let was_up = exists & up & (view.unstable == 0);
+    let to_vrf = view.master.kind == kind::VRF;
+    let groups = !to_vrf & (view.master.kind != kind::BRIDGE);
+    // bond_enslave and team_port_add open what they take, and change its
+    // address; who leaves gets its own back.
+    let joins = (request.has_master != 0) & (request.master != 0) & groups;
+    let leaves = (request.has_master != 0) & (view.master.index != 0) & groups;
+    // Who joins or leaves a vrf is closed and opened (cycle_netdev).
+    let cycles = (request.has_master != 0) & to_vrf & exists & (up | (view.unstable != 0));
+    let opens = (request.sets(IFF_UP) | joins) & !was_up | cycles;
+    let readdressed = (request.has_address != 0) | joins | leaves;
+    bit(exists, EXISTS)
+        | bit(changes_unseen(request, view), UNSEEN)
+        | bit(opens, OPENS)
+        | bit(readdressed, READDRESSED)
+        | bit(joins, JOINS)
+}
+
+#[inline(always)]
+fn bit(condition: bool, bit: u32) -> u32 {
+    u32::from(condition) * bit
+}
+
+/// The side effect of a request, if it has one: the first piece that finds one
+/// names it. (The kernel's verifier checks each piece apart, which is why they
+/// share nothing but bits.)
+#[inline(always)]
+pub(super) fn stacking_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationKind> {
+    let change = change_of(request, view);
+    port_operation(request, view)
+        .or_else(|| created_operation(request, view, change))
+        .or_else(|| lower_operation(request, view, change))
+        .or_else(|| bond_operation(request, view, change))
+        .or_else(|| address_operation(request, view, change))
+}
+
+/// Entries and ports of a bridge.
+#[inline(always)]
+pub fn port_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationKind> {
+    if request.message_type == u32::from(RTM_NEWNEIGH) {
+        return neighbour_operation(request, view);
+    }
+    let may = request.floods | request.ends_vlan_filtering != 0;
+    (may && wakes_ports(request, view)).then_some(PromiscuousBridgePort)
+}
+
+/// What the data of a link type brings, whether a device is made or changed;
+/// and what cannot be judged.
+#[inline(always)]
+pub fn created_operation(
+    request: &LinkRequest,
+    view: &LinkView,
+    change: u32,
+) -> Option<OperationKind> {
+    let macvlan = kind::is_macvlan(&request.kind) && request.has_data != 0;
+    if macvlan && raises_passthru(request, view, change & UNSEEN != 0) {
+        return Some(PromiscuousPassthru);
+    }
+    if request.kind == kind::HSR && request.creates() && change & EXISTS == 0 {
+        // hsr_portdev_setup: both ports, which IFLA_INFO_DATA names.
+        return Some(PromiscuousBridgePort);
+    }
+    if request.kind == kind::BOND && request.has_data != 0 && request.bond_mode == BOND_MODE_ALB {
+        return Some(PromiscuousStacked);
+    }
+    // What was looked for by its name and not found is ENODEV.
+    let absent = (request.has_name != 0) & !view.links_unsettled();
+    let unjudged = (change & UNSEEN != 0) & !absent & (change & (OPENS | READDRESSED) != 0);
+    unjudged.then_some(PromiscuousUnjudged)
+}
+
+/// What the device hands to the one below it.
+#[inline(always)]
+pub fn lower_operation(
+    request: &LinkRequest,
+    view: &LinkView,
+    change: u32,
+) -> Option<OperationKind> {
+    if change & (OPENS | READDRESSED) == 0 {
+        return None;
+    }
+    if change & EXISTS == 0 {
+        return lower_operation_of_new(request, view, change);
+    }
+    let device = &view.device;
+    let vlan = device.kind == kind::VLAN;
+    let macvlan = kind::is_macvlan(&device.kind);
+    // After a message that changed an address, a vlan may have its own.
+    let adds = device.adds_address() | vlan & (view.unstable != 0);
+    let opened = (change & OPENS != 0) & adds;
+    if opened & !vlan & (device.flags & IFF_PROMISC != 0) {
+        // macvlan_open hands it down; a vlan did when the flag was set.
+        return Some(PromiscuousStacked);
+    }
+    // Only a passthru device has the address of the one below
+    // (eth_hw_addr_inherit); any other of that address is not opened
+    // (macvlan_addr_busy).
+    let passthru = macvlan & (device.inherits_address != 0);
+    if opened & passthru {
+        return Some(PromiscuousPassthru);
+    }
+    // A passthru device gives its address to the one below
+    // (macvlan_set_mac_address), which may have vlans.
+    let hands_down = (change & READDRESSED != 0) & (vlan | passthru);
+    // dev_uc_add on the lower device; __dev_set_rx_mode.
+    ((opened | hands_down) && !lower_filters(request, view)).then_some(PromiscuousUnicastFilter)
+}
+
+/// A device that is made open, or with an address: only what is below it can
+/// rise.
+#[inline(always)]
+fn lower_operation_of_new(
+    request: &LinkRequest,
+    view: &LinkView,
+    change: u32,
+) -> Option<OperationKind> {
+    let passthru =
+        (request.has_macvlan_mode != 0) & (request.macvlan_mode == MACVLAN_MODE_PASSTHRU);
+    let opened = (change & OPENS != 0) & kind::adds_address(&request.kind) & !passthru;
+    let adds = opened | (change & READDRESSED != 0) & (request.kind == kind::VLAN);
+    (adds && !lower_filters(request, view)).then_some(PromiscuousUnicastFilter)
+}
+
+#[inline(always)]
+fn lower_filters(request: &LinkRequest, view: &LinkView) -> bool {
+    request.other_namespace == 0 && !view.links_unsettled() && view.lower.filters_unicast()
+}
+
+/// Options of a bond, or of a port of it, may make another port the active one,
+/// which gets what the bond has (`bond_hw_addr_swap`).
+#[inline(always)]
+pub fn bond_operation(
+    request: &LinkRequest,
+    view: &LinkView,
+    change: u32,
+) -> Option<OperationKind> {
+    if change & EXISTS == 0 {
+        return None;
+    }
+    let optioned = (view.device.kind == kind::BOND) & (request.has_data != 0);
+    let of_port = (view.master.kind == kind::BOND)
+        & (change & JOINS == 0)
+        & (request.has_port_data | request.has_master != 0);
+    let bond = if optioned {
+        &view.device
+    } else if of_port {
+        &view.master
+    } else {
+        return None;
+    };
+    if (bond.flags & IFF_PROMISC != 0) | (view.unstable != 0) {
+        return Some(PromiscuousStacked);
+    }
+    (bond.has_addresses != 0).then_some(PromiscuousUnicastFilter)
+}
+
+/// Whether the device, its master or a port gets an address that is not
+/// filtered.
+#[inline(always)]
+pub fn address_operation(
+    request: &LinkRequest,
+    view: &LinkView,
+    change: u32,
+) -> Option<OperationKind> {
+    if (change & EXISTS == 0) | (change & (OPENS | READDRESSED) == 0) {
+        return None;
+    }
+    let (device, master) = (&view.device, &view.master);
+    let opens = change & OPENS != 0;
+    let readdressed = (change & READDRESSED != 0) & (request.has_master | request.has_address != 0);
+    // vlan_device_event; and what a bond or a team hands to who joins.
+    let for_itself = opens & (device.above & ABOVE_OPENED != 0)
+        | readdressed & (device.above & ABOVE_FIXED != 0)
+        | (change & JOINS != 0) & ((master.has_addresses != 0) | (master.above & ABOVE_FIXED != 0));
+    // bond_set_dev_addr, br_stp_recalculate_bridge_id: the master's address may
+    // follow.
+    let for_master = readdressed & (master.index != 0) & (master.above & ABOVE_FIXED != 0);
+    let raises = opens & device.uploads_addresses()
+        | for_itself & !device.filters_unicast()
+        | for_master & !master.filters_unicast();
+    raises.then_some(PromiscuousUnicastFilter)
+}
+
+/// A port that learns or floods makes others promiscuous, and without vlan
+/// filtering all are (`br_manage_promisc`).
+#[inline(always)]
+fn wakes_ports(request: &LinkRequest, view: &LinkView) -> bool {
+    let bridge = view.device.kind == kind::BRIDGE || view.master.kind == kind::BRIDGE;
+    let wakes = bridge && view.quiet_ports != 0;
+    if request.of_bridge != 0 {
+        return wakes || view.device.index == 0 || view.unstable != 0;
+    }
+    // do_setlink reads no IFLA_LINKINFO; and of another kind than a bridge's, the
+    // attribute that ends vlan filtering is something else.
+    if request.message_type != u32::from(RTM_NEWLINK)
+        || request.floods == 0 && request.kind != kind::BRIDGE
+    {
+        return false;
+    }
+    wakes || view.unstable != 0 && !request.only_creates()
+}
+
+/// `rtnl_fdb_add`, `ndo_dflt_fdb_add`: an address for the device itself. One for
+/// its bridge raises nothing: a port that is not promiscuous has the addresses of
+/// the bridge and its ports already (`br_fdb_sync_static`).
+#[inline(always)]
+fn neighbour_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationKind> {
+    let device = &view.device;
+    // vxlan_fdb_add keeps it for itself; a bridge gives it to its ports.
+    let own = (device.kind == kind::VXLAN) | (device.kind == kind::BRIDGE);
+    if request.neighbour_flags & NTF_SELF == 0 || own && view.unstable == 0 {
+        return None;
+    }
+    if view.unstable != 0 {
+        return Some(PromiscuousUnjudged);
+    }
+    (!device.filters_unicast()).then_some(PromiscuousUnicastFilter)
+}
+
+/// `macvlan_common_newlink`, `macvlan_changelink`: the lower device rises when
+/// a passthru device is opened, or when its `NOPROMISC` is taken away. The mode
+/// of a device that is there cannot be changed to or from passthru.
+#[inline(always)]
+fn raises_passthru(request: &LinkRequest, view: &LinkView, unseen: bool) -> bool {
+    let may_be_passthru = if request.has_macvlan_mode != 0 {
+        request.macvlan_mode == MACVLAN_MODE_PASSTHRU
+    } else {
+        request.has_macvlan_flags != 0 && (unseen || view.device.index != 0)
+    };
+    let quiet =
+        request.has_macvlan_flags != 0 && request.macvlan_flags & MACVLAN_FLAG_NOPROMISC != 0;
+    may_be_passthru && !quiet
+}

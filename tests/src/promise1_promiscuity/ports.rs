@@ -1,0 +1,88 @@
+//! Ports of bridges that are not promiscuous, and ports of promiscuous bonds.
+
+use super::VICTIM;
+use super::addresses::{Act, prepared};
+use crate::attack::ioctl::bond_change_active;
+use crate::attack::link::{self, RTM_NEWLINK, RTM_SETLINK, change};
+use crate::attack::{Target, fdb, index_of, kind};
+use crate::rig::{Attack, Expected, Trials};
+
+/// A port that filters unicast addresses (a vlan does), and neither learns nor
+/// floods, on a bridge that filters vlans, is left alone. So is its neighbour.
+const QUIET: &str = "ip link add br0 type bridge vlan_filtering 1 && ip link set br0 up \
+    && for port in victim0 other0; do \
+        ip link add d$port type dummy && ip link set d$port up \
+        && ip link add link d$port name $port type vlan id 7 && ip link set $port up \
+        && ip link set $port master br0 \
+        && bridge link set dev $port learning off flood off || exit 1; done \
+    && ! ip -d link show victim0 | grep -q 'promiscuity [1-9]'";
+
+/// A promiscuous bond, whose second port is not the active one.
+const BOND: &str = "ip link add b0 type bond mode active-backup && ip link set b0 up \
+    && for port in other0 victim0; do \
+        ip link add $port type dummy && ip link set $port master b0 || exit 1; done \
+    && ip link set b0 promisc on";
+
+fn expected(operation: &'static str, via: &'static str) -> Expected {
+    Expected {
+        operation,
+        via,
+        interface: None,
+    }
+}
+
+pub fn add(trials: &mut Trials) {
+    bridges(trials);
+    bonds(trials);
+}
+
+fn bridges(trials: &mut Trials) {
+    let ways: [(&str, &str, Act); 3] = [
+        ("bridge_port_learns_by_rtm_setlink", "RTM_SETLINK", || {
+            fdb::set_port(index_of("other0")?, true, false)
+        }),
+        ("bridge_port_floods_by_rtm_newlink", "RTM_NEWLINK", || {
+            let message = change(RTM_NEWLINK, Target::Name("other0"));
+            link::request(message.port_info("bridge", &fdb::port_data(false, true)))
+        }),
+        ("bridge_stops_filtering_vlans", "RTM_NEWLINK", || {
+            let message = change(RTM_NEWLINK, Target::Name("br0"));
+            link::request(message.link_info("bridge", &fdb::vlan_filtering(false)))
+        }),
+    ];
+    for (name, via, act) in ways {
+        Attack::new(name, VICTIM, expected("promiscuous.bridge_port", via), act)
+            .needs(&["bridge", "vlan"])
+            .on(prepared(QUIET))
+            .twins(trials);
+    }
+}
+
+fn bonds(trials: &mut Trials) {
+    let ways: [(&str, &str, Act); 3] = [
+        (
+            "promiscuous_bond_changes_its_port_by_rtm_newlink",
+            "RTM_NEWLINK",
+            || {
+                let message = change(RTM_NEWLINK, Target::Name("b0"));
+                link::request(message.link_info("bond", &kind::active_port(index_of(VICTIM)?)))
+            },
+        ),
+        (
+            "promiscuous_bond_changes_its_port_by_siocbondchangeactive",
+            "SIOCBONDCHANGEACTIVE",
+            || bond_change_active("b0", VICTIM),
+        ),
+        (
+            "promiscuous_bond_loses_its_active_port",
+            "RTM_SETLINK",
+            || link::request(change(RTM_SETLINK, Target::Name("other0")).master(0)),
+        ),
+    ];
+    for (name, via, act) in ways {
+        Attack::new(name, VICTIM, expected("promiscuous.stacked", via), act)
+            .needs(&["bond"])
+            .on(prepared(BOND))
+            .twins(trials);
+    }
+}
