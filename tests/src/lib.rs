@@ -1,6 +1,7 @@
 //! What runs inside the virtual machine: attacks, the rig that carries them
 //! out, and the tests of each promise.
 
+pub mod bench;
 pub mod bypass;
 pub mod coverage;
 pub mod demo;

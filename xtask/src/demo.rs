@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::initramfs::Job;
 use crate::kernels;
 use crate::paths::Cache;
-use crate::vm::Guest;
+use crate::vm::{Guest, Processors};
 use crate::{build, progress, setup, terminal};
 
 /// The demo itself, which runs in the guest.
@@ -54,7 +54,7 @@ pub fn run(options: &Options) -> Result<u8> {
             interactive: false,
         },
         append: "",
-        parallel: false,
+        processors: Processors::InTurn,
         timeout: Some(TIMEOUT),
     };
     let outcome = guest.boot(&mut progress::print_bytes)?;

@@ -117,6 +117,13 @@ pub fn build() -> Result<PathBuf> {
     Ok(object)
 }
 
+/// The object with the empty programs that the bench compares with; built
+/// together with the other.
+pub fn floor() -> PathBuf {
+    let directory = crate_directory().join("target").join(TARGET);
+    directory.join("release/netadmin-floor")
+}
+
 /// The command that lints the eBPF crate.
 pub fn clippy() -> Result<Command> {
     let mut command = toolchain()?.cargo("clippy");

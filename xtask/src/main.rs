@@ -1,6 +1,7 @@
 //! Development tasks: set-up, builds, virtual machines, tests, the demo, the image.
 
 mod apt;
+mod bench;
 mod build;
 mod command;
 mod cpio;
@@ -54,6 +55,8 @@ enum Task {
     Demo(demo::Options),
     /// Pack the agent as a container image: an OCI archive, the same for the same program
     Image(oci::Options),
+    /// Measure what the agent costs, in instructions
+    Bench(bench::Options),
     /// Remove downloaded kernels and tools
     CleanCache,
 }
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Task::Soak(options) => soak::run(options),
         Task::Demo(options) => demo::run(options),
         Task::Image(options) => oci::run(options),
+        Task::Bench(options) => bench::run(options),
         Task::CleanCache => Cache::locate().and_then(|cache| cache.remove()).map(|()| 0),
     };
     match result {

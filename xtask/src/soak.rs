@@ -11,7 +11,7 @@ use crate::build::Programs;
 use crate::initramfs::Job;
 use crate::kernels::{self, Kernel};
 use crate::paths::Cache;
-use crate::vm::Guest;
+use crate::vm::{Guest, Processors};
 use crate::{build, progress, setup, terminal};
 
 const RUNNER: &str = "/bin/netadmin-vmtest";
@@ -117,7 +117,7 @@ fn passes(
             interactive: false,
         },
         append: "",
-        parallel: false,
+        processors: Processors::InTurn,
         timeout: Some(TIMEOUT),
     };
     let outcome = guest.boot(&mut progress::print_bytes)?;

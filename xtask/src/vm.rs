@@ -16,6 +16,7 @@ use crate::kernels::{self, Kernel};
 use crate::node::Node;
 use crate::paths::Cache;
 use crate::{progress, terminal};
+pub use machine::Processors;
 use machine::{Machine, Run};
 
 /// A boot that dies before init is the emulator's fault; this often it is tried.
@@ -53,6 +54,9 @@ pub struct Options {
     /// Boot a node instead: Debian with systemd and containerd, on a disk
     #[arg(long)]
     node: bool,
+    /// One processor, whose clock counts instructions: a nanosecond each
+    #[arg(long, conflicts_with = "parallel")]
+    counted: bool,
     /// Another program to put into the guest's /bin
     #[arg(long, value_name = "FILE")]
     program: Vec<PathBuf>,
@@ -90,8 +94,8 @@ pub struct Guest<'a> {
     pub job: Job,
     /// More words for the kernel's command line.
     pub append: &'a str,
-    /// Whether the guest's processors run at the same time.
-    pub parallel: bool,
+    /// How the guest's processors are emulated.
+    pub processors: Processors,
     /// `None` for a person, who may take as long as they like.
     pub timeout: Option<Duration>,
 }
@@ -129,7 +133,7 @@ pub fn run(options: &Options) -> Result<u8> {
         node: node.as_ref(),
         job,
         append: &options.append,
-        parallel: options.parallel,
+        processors: options.processors(),
         timeout,
     };
     if interactive {
@@ -140,6 +144,16 @@ pub fn run(options: &Options) -> Result<u8> {
     let outcome = guest.boot(&mut progress::print_bytes)?;
     outcome.report();
     Ok(outcome.exit_status())
+}
+
+impl Options {
+    fn processors(&self) -> Processors {
+        match (self.counted, self.parallel) {
+            (true, _) => Processors::Counted,
+            (_, true) => Processors::Parallel,
+            _ => Processors::InTurn,
+        }
+    }
 }
 
 impl Outcome {
@@ -180,7 +194,7 @@ impl Guest<'_> {
             console: directory.join(name),
             append: self.append,
             interactive: self.job.interactive,
-            parallel: self.parallel,
+            processors: self.processors,
             timeout: self.timeout,
         };
         boot_until_ready(&machine, output)

@@ -208,7 +208,7 @@ fn receive_with(socket: &OwnedFd, flags: i32) -> io::Result<Vec<u8>> {
 }
 
 /// Sequence number and errno of each `NLMSG_ERROR` in what was received.
-fn acknowledgements(mut bytes: &[u8]) -> Vec<(u32, i32)> {
+pub fn acknowledgements(mut bytes: &[u8]) -> Vec<(u32, i32)> {
     let mut found = Vec::new();
     while let Some(len) = number_at(bytes, 0).map(|len| len as usize) {
         let is_error = bytes.get(4..6) == Some(&NLMSG_ERROR.to_ne_bytes());

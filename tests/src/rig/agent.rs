@@ -19,6 +19,13 @@ use crate::attack::sockopt::udp_socket;
 /// The program.
 pub const PROGRAM: &str = "/bin/netadmin-agent";
 
+/// Where the program lies, if not there: on a machine that is no guest.
+pub const ELSEWHERE: &str = "NETADMIN_AGENT";
+
+fn program() -> PathBuf {
+    std::env::var_os(ELSEWHERE).map_or_else(|| PROGRAM.into(), PathBuf::from)
+}
+
 /// Under emulation, checking the programs takes the kernel a while.
 const START_LIMIT: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -59,7 +66,7 @@ pub fn new_directory() -> Result<PathBuf> {
 impl AgentRun {
     /// Starts the program; `stdout` and `stderr` go to files in `directory`.
     pub fn start(directory: &Path, arguments: &[&str]) -> Result<Self> {
-        Self::start_as(directory, Command::new(PROGRAM).args(arguments))
+        Self::start_as(directory, Command::new(program()).args(arguments))
     }
 
     /// Starts a command of the caller's.
@@ -168,7 +175,7 @@ impl Agent {
         let policy_file = directory.join("policy.toml");
         fs::write(&policy_file, format!("{policy}{SENTINEL_POLICY}")).context("write a policy")?;
         let events = directory.join(if to_file { "events" } else { "stdout" });
-        let mut command = Command::new(PROGRAM);
+        let mut command = Command::new(program());
         // Most tests are of a policy, and begin without one.
         command.arg("--ephemeral").args(more);
         command.arg("--policy").arg(&policy_file);
@@ -199,6 +206,11 @@ impl Agent {
     /// All events that are written so far.
     pub fn events_written(&self) -> Result<Vec<Event>> {
         self.events.since(Mark::START)
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.run.process.id()
     }
 
     /// What the agent has said on standard error.

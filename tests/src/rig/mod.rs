@@ -7,7 +7,7 @@ mod agent;
 mod attacker;
 mod caps;
 mod cgroup;
-mod child;
+pub mod child;
 mod container;
 mod event;
 mod follow;

@@ -12,7 +12,7 @@ use crate::kernels::Kernel;
 use crate::node::Node;
 use crate::paths::Cache;
 use crate::tally::Tally;
-use crate::vm::Guest;
+use crate::vm::{Guest, Processors};
 use crate::{progress, terminal};
 
 /// The guest's test runner.
@@ -133,7 +133,7 @@ impl Matrix<'_> {
                 interactive: false,
             },
             append: boot.append,
-            parallel: false,
+            processors: Processors::InTurn,
             timeout: Some(TIMEOUT),
         };
         tally_of(&guest, &boot.label())
