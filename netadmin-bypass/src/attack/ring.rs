@@ -87,8 +87,12 @@ pub fn submit(abi: Abi, arrival: Arrival, mut entry: Entry) -> io::Result<usize>
     if arrival == Arrival::RingWorker {
         entry.flags |= IOSQE_ASYNC;
     }
-    let ring = Ring::new(abi, arrival == Arrival::RingPoll)?;
-    let result = ring.submit(entry)?;
+    let mut result = -libc::EINTR;
+    // What a call would be restarted for, a ring hands back (`restart_syscall`).
+    while result == -libc::EINTR {
+        let ring = Ring::new(abi, arrival == Arrival::RingPoll)?;
+        result = ring.submit(entry)?;
+    }
     usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(result.wrapping_neg()))
 }
 

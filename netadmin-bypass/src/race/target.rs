@@ -97,11 +97,13 @@ impl Attacker {
             }
             Target::Priority | Target::Mark => (udp_socket()?, Vec::new()),
         };
+        let arena = Arena::new(&before)?;
+        arena.set(target.words()[0]);
         Ok(Self {
             target,
             device,
             socket,
-            arena: Arena::new(&before)?,
+            arena,
         })
     }
 
