@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::exit::{self, Exit};
 use crate::kernel::Limits;
-use crate::{check, doctor, explain, operations, run};
+use crate::{check, doctor, explain, operations, run, status};
 
 /// Refuses promiscuous mode and socket options to guarded cgroups, with BPF LSM.
 ///
@@ -97,6 +97,9 @@ enum Command {
     /// Print one line of JSON for each rise of any device's promiscuity.
     #[command(after_help = exit::HELP)]
     Witness,
+    /// Say what is in force, on which cgroups and why. Exits with 1 if nothing is.
+    #[command(after_help = exit::HELP)]
+    Status(StatusOptions),
     /// End the enforcement that agents have left in force.
     #[command(after_help = exit::HELP)]
     Unload,
@@ -111,6 +114,14 @@ pub struct CheckOptions {
     /// Take warnings for faults.
     #[arg(long)]
     pub deny_warnings: bool,
+}
+
+/// How to say what is in force.
+#[derive(Args, Clone, Debug)]
+pub struct StatusOptions {
+    /// As JSON, for programs.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to explain.
@@ -136,6 +147,7 @@ impl Cli {
             (Some(Command::Operations), _) => operations::operations(),
             (Some(Command::Doctor), _) => doctor::doctor(),
             (Some(Command::Witness), _) => run::witness(),
+            (Some(Command::Status(options)), _) => status::status(options),
             (Some(Command::Unload), _) => run::unload(),
             (None, Some(options)) => run::run(options),
             // The parser has asked for --policy before.

@@ -21,3 +21,4 @@ pub mod output;
 pub mod policy;
 pub mod records;
 pub mod run;
+pub mod status;

@@ -1,5 +1,6 @@
 //! The shared records, as aya's typed maps want them.
 
+use netadmin_common::glob::GlobRecord;
 use netadmin_common::{GuardRecord, PolicyRecord, event::EventAccount};
 
 /// A record that crosses the border to the kernel.
@@ -14,3 +15,5 @@ unsafe impl aya::Pod for Record<PolicyRecord> {}
 unsafe impl aya::Pod for Record<GuardRecord> {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Record<EventAccount> {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Record<GlobRecord> {}

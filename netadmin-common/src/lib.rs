@@ -12,6 +12,7 @@ pub mod catalogue;
 pub mod decide;
 pub mod device;
 pub mod event;
+pub mod glob;
 pub mod guard;
 pub mod ioctl;
 pub mod netlink;
@@ -35,4 +36,4 @@ pub use value::{Range, ValueSet};
 
 /// Version of every record that crosses the border to the kernel or is pinned.
 /// Raised by any change of a `repr(C)` type in this crate.
-pub const LAYOUT_VERSION: u32 = 4;
+pub const LAYOUT_VERSION: u32 = 5;

@@ -5,13 +5,14 @@ use std::mem::{offset_of, size_of};
 
 use netadmin_common::call::CallRecord;
 use netadmin_common::event::{EventAccount, EventRecord};
+use netadmin_common::glob::{GLOB_LEN, GlobRecord};
 use netadmin_common::guard::{GuardRecord, Handover};
 use netadmin_common::pieces::NetAdminRecord;
 use netadmin_common::policy::{OptionRecord, PolicyRecord, PromiscuousRecord};
 use netadmin_common::{Exception, LAYOUT_VERSION, Range, Text, ValueSet};
 
 /// The version that the table below is of.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// Checks size and offsets; a field that is not in the table does not compile.
 macro_rules! layout {
@@ -34,6 +35,8 @@ macro_rules! layout {
 fn a_change_of_layout_raises_the_version() {
     assert_eq!(LAYOUT_VERSION, VERSION, "renew the table with the version");
     layout!(GuardRecord, 16, policies: 0, origin: 8, flags: 12);
+    layout!(GlobRecord, 264, policy: 0, len: 4, code: 8);
+    assert_eq!(GLOB_LEN, 256);
     layout!(Handover, 8, generation: 0, ahead: 4);
     layout!(CallRecord, 36, command: 0, state: 4, reported_option: 8, seen_option: 12, reported_piece: 16, asked: 20, asked_reported: 24, level: 28, optname: 32);
     layout!(EventAccount, 40, seen: 0, submitted: 8, suppressed: 16, dropped: 24, breaches: 32);

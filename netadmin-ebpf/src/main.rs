@@ -6,6 +6,7 @@
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod births;
 mod guard;
 mod hooks;
 mod kernel;

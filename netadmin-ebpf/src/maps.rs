@@ -15,6 +15,7 @@ use netadmin_common::{
     GuardRecord, PolicyRecord,
     call::CallRecord,
     event::EventAccount,
+    glob::{GlobRecord, MAX_GLOBS},
     guard::{BANKS, Handover, POLICY_NAME_LEN},
     policy::RULES_PIECES,
 };
@@ -48,9 +49,13 @@ pub static GUARDS: HashMap<u64, GuardRecord> =
 #[map]
 pub static OVERFLOW: Array<u32> = Array::with_max_entries(1, 0);
 
-/// One word: the bank whose policies are in force.
+/// The bank whose policies are in force; then, for each bank, how many globs it has.
 #[map]
-pub static BANK: Array<u32> = Array::with_max_entries(1, 0);
+pub static BANK: Array<u32> = Array::with_max_entries(1 + BANKS as u32, 0);
+
+/// The globs of both banks, each in the order of its policies.
+#[map]
+pub static GLOBS: Array<GlobRecord> = Array::with_max_entries((BANKS * MAX_GLOBS) as u32, 0);
 
 /// Policy index to the policy's name; for agents and `status` alone.
 #[map]
@@ -105,6 +110,10 @@ pub static EVENTS: RingBuf = RingBuf::with_byte_size(EVENTS_LEN, 0);
 /// Apart from `EVENTS`, so that a flood of refusals hides none.
 #[map]
 pub static CGROUP_EVENTS: RingBuf = RingBuf::with_byte_size(CGROUP_EVENTS_LEN, 0);
+
+/// How many births and deaths of cgroups found no room in `CGROUP_EVENTS`.
+#[map]
+pub static LOST: Array<u64> = Array::with_max_entries(1, 0);
 
 /// What became of the refusals.
 #[map]

@@ -437,7 +437,7 @@ fn count(what: u32) {
 /// # Safety
 /// `counter` must be a live counter of a map.
 #[inline(always)]
-unsafe fn add_one(counter: *mut u64) {
+pub unsafe fn add_one(counter: *mut u64) {
     // SAFETY: as the caller promises; maps are aligned to eight bytes. (The
     // target's `core` has no `fetch_add`; BPF has had the instruction from 3.18.)
     unsafe {

@@ -4,7 +4,7 @@ use std::collections::HashMap as Index;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
-use netadmin_common::guard::POLICY_NAME_LEN;
+use netadmin_common::guard::{BANKS, POLICY_NAME_LEN};
 use netadmin_common::{GuardRecord, Origin};
 
 use crate::kernel::pins::PinnedSet;
@@ -32,6 +32,7 @@ pub struct Earlier {
     guards: HashMap<MapData, u64, Record<GuardRecord>>,
     names: Array<MapData, [u8; POLICY_NAME_LEN]>,
     bank: usize,
+    most_cgroups: u32,
 }
 
 impl Earlier {
@@ -46,8 +47,11 @@ impl Earlier {
 
     fn read(set: &PinnedSet) -> Result<Self, MapError> {
         let bank: Array<_, u32> = Array::try_from(open(&set.entry("BANK"))?)?;
+        let guards = MapData::from_pin(set.entry("GUARDS"))?;
+        let most_cgroups = guards.info()?.max_entries();
         Ok(Self {
-            guards: HashMap::try_from(open(&set.entry("GUARDS"))?)?,
+            most_cgroups,
+            guards: HashMap::try_from(Map::from_map_data(guards)?)?,
             names: Array::try_from(open(&set.entry("NAMES"))?)?,
             bank: bank.get(&0, 0)? as usize,
         })
@@ -69,6 +73,24 @@ impl Earlier {
         let (record, policy) = self.guard(id)?;
         let made = record.origin == Origin::Creator as u32;
         made.then(|| self.name(policy)).flatten()
+    }
+
+    /// The names of the policies in force.
+    pub fn in_force(&self, names: &Names) -> Vec<String> {
+        let size = self.most_policies();
+        let bank = self.bank as u32 * size..(self.bank as u32 + 1) * size;
+        bank.filter_map(|index| names.get(&index).cloned())
+            .collect()
+    }
+
+    /// How many policies fit into a bank.
+    pub fn most_policies(&self) -> u32 {
+        self.names.len() / BANKS as u32
+    }
+
+    /// How many cgroups fit.
+    pub fn most_cgroups(&self) -> u32 {
+        self.most_cgroups
     }
 
     /// All guarded cgroups.

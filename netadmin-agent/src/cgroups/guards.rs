@@ -175,7 +175,8 @@ impl Guards {
 
     /// Goes through the whole tree again, after births or deaths were missed.
     pub fn rescan(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
-        let ids: Vec<u64> = self.map.keys().flatten().collect();
+        let known = self.paths.keys().copied();
+        let ids: HashSet<u64> = self.map.keys().flatten().chain(known).collect();
         for id in ids {
             if self.tree.path(id).is_err_and(|error| is_gone(&error)) {
                 self.gone(id);

@@ -217,6 +217,12 @@ pub fn sets() -> Vec<PinnedSet> {
     sets
 }
 
+/// The cgroups that the value program is attached to, by id.
+pub fn value_links() -> Vec<u64> {
+    let names = entries(&root().join(VALUE_LINKS)).into_iter();
+    names.filter_map(|name| name.parse().ok()).collect()
+}
+
 /// The newest set that is complete: the one in force.
 pub fn in_force() -> Option<PinnedSet> {
     sets().into_iter().rev().find(PinnedSet::is_complete)
@@ -332,8 +338,7 @@ impl Pins {
 
     /// The cgroups that the value program is attached to.
     pub fn value_links(&self) -> Vec<u64> {
-        let names = entries(&self.root.join(VALUE_LINKS)).into_iter();
-        names.filter_map(|name| name.parse().ok()).collect()
+        value_links()
     }
 
     /// Detaches and forgets everything. True if there was anything.

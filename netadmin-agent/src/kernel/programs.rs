@@ -18,7 +18,9 @@ use aya::{
         links::{FdLink, PinnedLink},
     },
 };
-use netadmin_common::{GuardRecord, PolicyRecord, event::EventAccount, guard::POLICY_NAME_LEN};
+use netadmin_common::{
+    GuardRecord, PolicyRecord, event::EventAccount, glob::GlobRecord, guard::POLICY_NAME_LEN,
+};
 
 use super::{
     error::KernelError,
@@ -397,7 +399,13 @@ impl Programs {
         map(&mut self.ebpf, "NAMES")
     }
 
-    /// The word that says which bank of policies is in force.
+    /// The globs, in the form that the programs match.
+    pub fn globs(&mut self) -> Result<Array<&mut MapData, Record<GlobRecord>>, KernelError> {
+        map(&mut self.ebpf, "GLOBS")
+    }
+
+    /// The word that says which bank of policies is in force, and how many globs
+    /// each bank has.
     pub fn bank(&mut self) -> Result<Array<&mut MapData, u32>, KernelError> {
         map(&mut self.ebpf, "BANK")
     }
@@ -445,6 +453,11 @@ impl Programs {
         &mut self,
     ) -> Result<HashMap<MapData, u64, Record<GuardRecord>>, KernelError> {
         take(&mut self.ebpf, "GUARDS")
+    }
+
+    /// The count of births and deaths that the agent was not told of, for keeps.
+    pub fn take_lost(&mut self) -> Result<Array<MapData, u64>, KernelError> {
+        take(&mut self.ebpf, "LOST")
     }
 
     /// The account of events, for keeps.

@@ -9,6 +9,10 @@
 
 use std::fmt;
 
+use netadmin_common::glob::{
+    ANY_DEPTH, ANY_ONE, ANY_RUN, CLASS, CLASS_LEN, GLOB_LEN, GlobRecord, NOT_CLASS, UNSURE,
+};
+
 /// Why a text is no glob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GlobError {
@@ -106,6 +110,29 @@ impl PathGlob {
         )
     }
 
+    /// The glob as the programs match it. What does not fit is left for the agent
+    /// to decide.
+    pub fn to_record(&self, policy: u32) -> GlobRecord {
+        let mut record = GlobRecord {
+            policy,
+            ..GlobRecord::EMPTY
+        };
+        let mut code = Vec::new();
+        for component in &self.components {
+            component.compile(&mut code);
+        }
+        if code.len() > GLOB_LEN {
+            code.truncate(GLOB_LEN - CLASS_LEN - 1);
+            // Not in the middle of a class: back to where a component begins.
+            let whole = code.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+            code.truncate(whole);
+            code.push(UNSURE);
+        }
+        record.code[..code.len()].copy_from_slice(&code);
+        record.len = code.len() as u32;
+        record
+    }
+
     /// Whether every path that `other` matches is surely matched by this glob.
     /// `false` may also mean that it is hard to tell.
     pub fn covers(&self, other: &Self) -> bool {
@@ -143,6 +170,18 @@ impl Component {
             rest = after;
         }
         Ok(Self::Name(tokens))
+    }
+
+    fn compile(&self, code: &mut Vec<u8>) {
+        match self {
+            Self::AnyDepth => code.push(ANY_DEPTH),
+            Self::Name(tokens) => {
+                code.push(b'/');
+                for token in tokens {
+                    token.compile(code);
+                }
+            }
+        }
     }
 
     fn matches(&self, name: &str) -> bool {
@@ -187,6 +226,34 @@ impl Token {
         let members: Vec<char> = members.chars().collect();
         let ranges = class_ranges(&members)?;
         Ok((Self::Class { negated, ranges }, rest))
+    }
+
+    fn compile(&self, code: &mut Vec<u8>) {
+        match self {
+            Self::AnyRun => code.push(ANY_RUN),
+            Self::AnyOne => code.push(ANY_ONE),
+            Self::One(character) => {
+                code.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            Self::Class { ranges, .. } if ranges.iter().any(|(_, last)| !last.is_ascii()) => {
+                code.push(UNSURE);
+            }
+            Self::Class { negated, ranges } => {
+                let mut bits = [0u8; CLASS_LEN];
+                for byte in 0..128u8 {
+                    let character = char::from(byte);
+                    let member = ranges
+                        .iter()
+                        .any(|(first, last)| (*first..=*last).contains(&character));
+                    // No name has a `/`.
+                    if member && byte != b'/' {
+                        bits[usize::from(byte >> 3)] |= 1 << (byte & 7);
+                    }
+                }
+                code.push(if *negated { NOT_CLASS } else { CLASS });
+                code.extend_from_slice(&bits);
+            }
+        }
     }
 
     fn matches(&self, character: char) -> bool {

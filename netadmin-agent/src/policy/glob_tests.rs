@@ -1,3 +1,4 @@
+use netadmin_common::glob::{GlobStep, GlobWalk, PATH_LEN, PathRecord};
 use proptest::prelude::*;
 
 use super::*;
@@ -158,7 +159,70 @@ fn a_glob() -> impl Strategy<Value = String> {
     prop::collection::vec(component, 0..5).prop_map(joined)
 }
 
+/// What the programs' matcher says to a path.
+fn in_the_kernel(glob: &PathGlob, path: &str) -> GlobStep {
+    let record = glob.to_record(0);
+    let mut subject = PathRecord {
+        len: 0,
+        cut: 0,
+        bytes: [0; PATH_LEN],
+    };
+    if path != "/" {
+        subject.len = path.len() as u32;
+        subject.bytes[..path.len()].copy_from_slice(path.as_bytes());
+    }
+    let mut walk = GlobWalk::default();
+    for _ in 0..1 << 16 {
+        match walk.step(&record, &subject) {
+            GlobStep::More => {}
+            step => return step,
+        }
+    }
+    panic!("{glob} against {path} takes too many steps")
+}
+
+fn answer(matches: bool) -> GlobStep {
+    if matches {
+        GlobStep::Match
+    } else {
+        GlobStep::NoMatch
+    }
+}
+
+#[test]
+fn the_programs_know_characters_and_classes() {
+    for (pattern, path, expected) in [
+        ("/pod-[0-9]*/main", "/pod-7x/main", GlobStep::Match),
+        ("/pod-[0-9]*/main", "/pod-x7/main", GlobStep::NoMatch),
+        ("/a[!b]c", "/a\u{e4}c", GlobStep::Match),
+        ("/a[!b]c", "/abc", GlobStep::NoMatch),
+        ("/?x", "/\u{1f980}x", GlobStep::Match),
+        ("/??x", "/\u{e4}x", GlobStep::NoMatch),
+        ("/[\u{e4}]", "/\u{e4}", GlobStep::Unsure),
+    ] {
+        assert_eq!(
+            in_the_kernel(&glob(pattern), path),
+            expected,
+            "{pattern} {path}"
+        );
+    }
+}
+
+#[test]
+fn a_glob_that_is_too_long_for_the_programs_is_left_to_the_agent() {
+    let long = format!("/a/{}/b", "x".repeat(300));
+    assert_eq!(in_the_kernel(&glob(&long), &long), GlobStep::Unsure);
+    assert_eq!(in_the_kernel(&glob(&long), "/b"), GlobStep::NoMatch);
+}
+
 proptest! {
+    #[test]
+    fn the_programs_match_as_the_agent_does(pattern in a_glob(), path in "(/[ab]{1,4}){1,5}|/") {
+        prop_assume!(PathGlob::parse(&pattern).is_ok());
+        let glob = glob(&pattern);
+        prop_assert_eq!(in_the_kernel(&glob, &path), answer(glob.matches(&path)));
+    }
+
     #[test]
     fn matching_is_as_defined(pattern in a_glob(), path in "(/[ab]{1,4}){1,5}|/") {
         prop_assume!(PathGlob::parse(&pattern).is_ok());

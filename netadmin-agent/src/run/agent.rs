@@ -1,16 +1,16 @@
 //! The loop of an agent that is in force.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use aya::maps::{MapData, PerCpuArray};
+use aya::maps::{Array, MapData, PerCpuArray};
 use netadmin_common::event::EventAccount;
 use netadmin_common::{EventKind, EventRecord};
 
 use super::teller::{Former, Teller};
-use super::wake::{Buffer, Signals, Wake, readable};
-use super::watch::PolicyWatch;
+use super::wake::{Buffer, Signals, Wake, readable, until};
+use super::watch::{PolicyWatch, SETTLE};
 use crate::cgroups::{GuardError, Guards};
 use crate::events::{Clock, Sink, decode};
 use crate::exit::Exit;
@@ -34,7 +34,11 @@ pub struct Agent {
     teller: Teller,
     account: Account,
     dropped: u64,
+    lost: Array<MapData, u64>,
+    lost_so_far: u64,
     breaches: u64,
+    next_tick: Instant,
+    settled: Option<Instant>,
     manager: Manager,
     pub(super) kept: Option<Kept>,
     pub(super) watch: Option<PolicyWatch>,
@@ -54,6 +58,7 @@ impl Agent {
     ) -> anyhow::Result<Self> {
         let account = programs.take_account()?;
         let generation = programs.generation();
+        let lost = programs.take_lost()?;
         Ok(Self {
             programs,
             guards,
@@ -62,7 +67,11 @@ impl Agent {
             teller: Teller::new(sink, generation),
             account,
             dropped: 0,
+            lost,
+            lost_so_far: 0,
             breaches: 0,
+            next_tick: Instant::now() + TICK,
+            settled: None,
             manager: Manager::of_this_process(),
             kept: None,
             watch: None,
@@ -111,12 +120,22 @@ impl Agent {
             let open = self.drain_cgroup_events()? & self.drain_events()?;
             self.look_again();
             self.tell_losses();
+            self.make_up_for_lost_births();
             self.manager.alive();
             match wake {
                 _ if !open => return self.stop(),
                 Wake::Work => {}
-                Wake::Tick => self.tidy(),
-                Wake::Policy => self.reload_if_changed(),
+                // Times that are kept across wakes: under a flood of events there is
+                // one all the time.
+                Wake::Tick => {
+                    self.next_tick = Instant::now() + TICK;
+                    self.tidy();
+                }
+                Wake::Noticed => self.settled = Some(Instant::now() + SETTLE),
+                Wake::Policy => {
+                    self.settled = None;
+                    self.reload_if_changed();
+                }
                 Wake::Hangup => self.hang_up(),
                 Wake::Stop => return self.stop(),
             }
@@ -135,8 +154,9 @@ impl Agent {
             () = readable(self.cgroup_events.as_ref()) => Ok(Wake::Work),
             () = self.guards.is_waiting_for_births() => Ok(Wake::Work),
             () = self.manager.is_waiting() => Ok(Wake::Work),
-            () = PolicyWatch::changed(self.watch.as_ref()) => Ok(Wake::Policy),
-            () = tokio::time::sleep(TICK) => Ok(Wake::Tick),
+            () = PolicyWatch::noticed(self.watch.as_ref()) => Ok(Wake::Noticed),
+            () = until(self.settled) => Ok(Wake::Policy),
+            () = until(Some(self.next_tick)) => Ok(Wake::Tick),
         }
     }
 
@@ -251,6 +271,24 @@ impl Agent {
                 "netadmin-agent: error: {dropped} events were lost since the start, \
                  because they came faster than they could be written\n"
             ));
+        }
+    }
+
+    /// Goes through the whole tree when births or deaths of cgroups found no room in
+    /// the buffer. (The programs have guarded the new ones all the same.)
+    fn make_up_for_lost_births(&mut self) {
+        let lost = self.lost.get(&0, 0).unwrap_or_default();
+        if lost == self.lost_so_far {
+            return;
+        }
+        output::complain(&format!(
+            "netadmin-agent: warning: cgroups came and went faster than could be followed \
+             ({} times): looking at all of them again\n",
+            lost - self.lost_so_far
+        ));
+        self.lost_so_far = lost;
+        if let Err(error) = self.guards.rescan(&mut self.programs) {
+            output::complain(&format!("netadmin-agent: error: {error}\n"));
         }
     }
 

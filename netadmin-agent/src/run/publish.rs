@@ -1,6 +1,7 @@
 //! Writes policies into the maps of the programs.
 
 use anyhow::Context as _;
+use netadmin_common::glob::MAX_GLOBS;
 use netadmin_common::guard::POLICY_NAME_LEN;
 use netadmin_common::policy::{OPTION_VALUES, RULES_PIECES};
 
@@ -35,6 +36,42 @@ pub fn publish(policies: &PolicySet, bank: usize, programs: &mut Programs) -> an
         written.with_context(|| format!("cannot write the name of policy `{name}`"))?;
     }
     Ok(())
+}
+
+/// Writes the globs of a bank's policies, by which the programs guard new cgroups
+/// from now on, whether or not the bank is in force yet.
+pub fn publish_globs(
+    policies: &PolicySet,
+    bank: usize,
+    programs: &mut Programs,
+) -> anyhow::Result<()> {
+    let size = programs.limits().policies;
+    let first_policy = u32::try_from(bank)? * size;
+    let first_glob = u32::try_from(bank * MAX_GLOBS)?;
+    let globs = (first_policy..).zip(&policies.policies);
+    let globs =
+        globs.flat_map(|(index, policy)| policy.cgroups.iter().map(move |glob| (index, glob)));
+    let mut count = 0;
+    let mut map = programs.globs()?;
+    for (index, glob) in globs {
+        let written = map.set(first_glob + count, Record(glob.to_record(index)), 0);
+        written.with_context(|| format!("cannot write the glob `{glob}`"))?;
+        count += 1;
+    }
+    set_globs(bank, count, programs)
+}
+
+/// Forgets the globs of a bank.
+pub fn forget_globs(bank: usize, programs: &mut Programs) -> anyhow::Result<()> {
+    set_globs(bank, 0, programs)
+}
+
+fn set_globs(bank: usize, count: u32, programs: &mut Programs) -> anyhow::Result<()> {
+    let place = 1 + u32::try_from(bank)?;
+    let mut words = programs.bank()?;
+    words
+        .set(place, count, 0)
+        .context("cannot say how many globs there are")
 }
 
 /// Tells the programs which options need their value seen, in any of these sets.

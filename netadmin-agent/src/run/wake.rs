@@ -1,6 +1,6 @@
 //! What the agent waits for.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use aya::maps::{MapData, RingBuf};
@@ -41,11 +41,21 @@ pub enum Wake {
     /// Nothing in particular: time for what can be done now and then.
     Tick,
     /// A file near the policy has changed.
+    Noticed,
+    /// It has been quiet there since.
     Policy,
     /// SIGHUP.
     Hangup,
     /// SIGTERM or SIGINT.
     Stop,
+}
+
+/// Waits until a time; without one, for ever.
+pub async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Waits until a buffer has something; without one, for ever.

@@ -12,7 +12,7 @@ use tokio::io::unix::AsyncFd;
 use crate::output;
 
 /// Editors write in several steps: wait until they have done.
-const SETTLE: Duration = Duration::from_millis(100);
+pub const SETTLE: Duration = Duration::from_millis(100);
 
 struct Notices(Inotify);
 
@@ -70,15 +70,14 @@ impl PolicyWatch {
     }
 
     /// Waits until something changes near the file; without a watch, for ever.
-    pub async fn changed(watch: Option<&Self>) {
+    pub async fn noticed(watch: Option<&Self>) {
         let Some(notices) = watch.and_then(|watch| watch.notices.as_ref()) else {
             return std::future::pending().await;
         };
         if let Ok(mut ready) = notices.readable().await {
             ready.clear_ready();
-            tokio::time::sleep(SETTLE).await;
             // What came is of no interest, only that something came.
-            let _ = notices.get_ref().0.read_events();
+            while notices.get_ref().0.read_events().is_ok() {}
         } else {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }

@@ -12,14 +12,15 @@ use netadmin_common::{
 };
 
 use crate::{
-    guard,
+    births, guard,
     kernel::{Address, cgroup},
-    maps::{CGROUP_EVENTS, GUARDS},
+    maps::{CGROUP_EVENTS, GUARDS, LOST},
+    report,
 };
 
 /// Tracepoint `cgroup_mkdir(cgrp, path)`: the new cgroup gets its creator's
-/// policy; else its parent's, until the agent has matched its path. In both
-/// banks, so that a reload meanwhile does not lose it.
+/// policy; else that which its path leads to; else its parent's. In both banks, so
+/// that a reload meanwhile does not lose it.
 #[btf_tracepoint(function = "cgroup_mkdir")]
 pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     let group = Address::of::<u8>(ctx.arg(0));
@@ -33,7 +34,25 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
         .and_then(guard::of_cgroup)
         .unwrap_or(&GuardRecord::NONE);
     let (_, creator) = guard::record_of_current();
-    let record = inherited(creator.unwrap_or(&GuardRecord::NONE), parent);
+    let creator = creator.unwrap_or(&GuardRecord::NONE);
+    // A child of what a guarded task made is of the same making, whoever makes it.
+    let made =
+        creator.policies != GuardRecord::NONE.policies || parent.origin == Origin::Creator as u32;
+    let record = if made {
+        inherited(creator, parent, Origin::Creator)
+    } else if births::take_path(ctx.arg(1)) {
+        let matched = GuardRecord {
+            policies: [births::policy_of_path(0), births::policy_of_path(1)],
+            ..GuardRecord::NONE
+        };
+        if matched.policies == GuardRecord::NONE.policies {
+            inherited(&matched, parent, Origin::Ancestor)
+        } else {
+            inherited(&matched, parent, Origin::Matched)
+        }
+    } else {
+        inherited(creator, parent, Origin::Ancestor)
+    };
     let mut failure = 0;
     if record.policies != GuardRecord::NONE.policies
         && let Err(error) = GUARDS.insert(id, record, 0)
@@ -45,19 +64,12 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
+/// The policies that come first, and the parent's where there are none.
 #[inline(always)]
-fn inherited(creator: &GuardRecord, parent: &GuardRecord) -> GuardRecord {
-    let choose = |bank: usize| match creator.policies[bank] {
+fn inherited(first: &GuardRecord, parent: &GuardRecord, origin: Origin) -> GuardRecord {
+    let choose = |bank: usize| match first.policies[bank] {
         NO_POLICY => parent.policies[bank],
         policy => policy,
-    };
-    // A child of what a guarded task made is of the same making, whoever makes it.
-    let made =
-        creator.policies != GuardRecord::NONE.policies || parent.origin == Origin::Creator as u32;
-    let origin = if made {
-        Origin::Creator
-    } else {
-        Origin::Ancestor
     };
     GuardRecord {
         policies: [choose(0), choose(1)],
@@ -81,11 +93,15 @@ pub fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// Tells the agent; if the buffer is full, the record is lost and the agent
-/// finds out by the count.
+/// Tells the agent; if the buffer is full, the record is lost, and the agent, which
+/// finds out by the count, goes through the whole tree.
 #[inline(always)]
 fn tell(kind: EventKind, id: u64, failure: u32) {
     let Some(mut entry) = CGROUP_EVENTS.reserve::<EventRecord>(0) else {
+        if let Some(lost) = LOST.get_ptr_mut(0) {
+            // SAFETY: a live counter of a map.
+            unsafe { report::add_one(lost) };
+        }
         return;
     };
     entry.write(EventRecord {

@@ -1,8 +1,10 @@
 //! Promise 5: always on. From the first instruction, through reloads, crashes
 //! and upgrades.
 
+mod births;
 mod cgroups;
 mod outlives;
+mod reload;
 mod takeover;
 
 pub use cgroups::enter_new_child;
@@ -15,7 +17,9 @@ use crate::rig::Trials;
 pub fn trials() -> Vec<Trial> {
     let mut trials = Trials::new("promise5");
     cgroups::add(&mut trials);
+    births::add(&mut trials);
     outlives::add(&mut trials);
+    reload::add(&mut trials);
     takeover::add(&mut trials);
     trials.finish()
 }

@@ -9,7 +9,8 @@ use nix::sys::signal::Signal;
 use crate::attack::IFF_PROMISC;
 use crate::attack::ioctl::{Family, change_flags};
 use crate::rig::{
-    AgentRun, Container, PINS, PROGRAM, Standing, Trials, USUAL_POLICY, errno_of, new_directory,
+    AgentRun, Cgroup, Container, PINS, PROGRAM, Standing, Trials, USUAL_POLICY, errno_of,
+    new_directory, run,
 };
 
 const CANNOT_ENFORCE: i32 = 3;
@@ -23,6 +24,7 @@ pub fn add(trials: &mut Trials) {
         outlives(Signal::SIGTERM, 0, "enforcement goes on")
     });
     trials.alone("a_second_agent_refuses_to_start", second_agent);
+    trials.alone("status_says_what_is_in_force_and_why", status);
     trials.alone("without_bpffs_the_agent_ends_with_3_and_the_remedy", || {
         // In a mount namespace of its own, where bpffs is not mounted.
         let script = format!("umount /sys/fs/bpf && exec {PROGRAM} \"$@\"");
@@ -62,6 +64,44 @@ fn outlives(signal: Signal, status: i32, words: &str) -> Result<()> {
     );
     standing.unload()?;
     ensure!(promisc_on_lo()? == 0, "enforcement goes on after unload");
+    Ok(())
+}
+
+fn status() -> Result<()> {
+    let mut standing = Standing::start(USUAL_POLICY)?;
+    promisc_on_lo()?;
+    standing.end_agent(Signal::SIGKILL)?;
+    let (code, said) = run(&["status", "--json"])?;
+    let status: serde_json::Value = serde_json::from_str(said.trim())?;
+    let set = &status["set"];
+    let right = code == 0
+        && status["enforced"] == true
+        && status["agent_running"] == false
+        && set["policies"]["cnf"].as_u64() >= Some(2)
+        && set["limits"]["cgroups"]["most"] == 32768
+        && set["events"]["seen"] == 1;
+    ensure!(right, "{code}: {said}");
+    let cgroups = set["cgroups"].as_array().cloned().unwrap_or_default();
+    let guarded = |path| {
+        cgroups
+            .iter()
+            .any(|cgroup| cgroup["path"] == path && cgroup["why"] == "matched")
+    };
+    ensure!(
+        guarded("/netadmin-test/guarded") && guarded(Cgroup::GUARDED),
+        "{said}"
+    );
+    let (code, table) = run(&["status"])?;
+    ensure!(
+        code == 0 && table.contains("not running") && table.contains("capable"),
+        "{table}"
+    );
+    standing.unload()?;
+    let (code, said) = run(&["status"])?;
+    ensure!(
+        code == 1 && said.contains("nothing is pinned"),
+        "{code}: {said}"
+    );
     Ok(())
 }
 

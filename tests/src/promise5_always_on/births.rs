@@ -1,0 +1,130 @@
+//! Guarded from the first instruction: cgroups that a policy matches by their path.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+
+use crate::rig::{Agent, Cgroup, Trials, Way, errno_of, poll};
+
+/// Only these are guarded; what is above them is not.
+const PODS: &str = r#"version = 1
+[[policy]]
+name = "cnf"
+match.cgroups = ["/netadmin-test/pods/pod-[0-9]*/main"]
+[policy.setsockopt]
+SO_MARK = "deny"
+"#;
+const PARENT: &str = "/netadmin-test/pods";
+const BURST: usize = 1000;
+/// linux/sched.h (libc has it as an `int`, in which it does not fit).
+const CLONE_INTO_CGROUP: u64 = 1 << 33;
+
+pub fn add(trials: &mut Trials) {
+    trials.alone(
+        "births_that_were_not_told_are_guarded_and_made_up_for",
+        lost_births,
+    );
+    trials.alone(
+        "a_task_born_in_a_matched_cgroup_is_refused_while_the_agent_is_stopped",
+        || {
+            Cgroup::make(PARENT)?;
+            let agent = Agent::start(PODS)?;
+            agent.signal(Signal::SIGSTOP)?;
+            let answers = ["pod-1/main", "pod-1/main/below", "pod-1/side", "pod-x/main"]
+                .map(|path| attack_at_birth(&format!("{PARENT}/{path}")));
+            agent.signal(Signal::SIGCONT)?;
+            let answers: Vec<i32> = answers.into_iter().collect::<Result<_>>()?;
+            ensure!(answers == [libc::EPERM, libc::EPERM, 0, 0], "{answers:?}");
+            ensure!(agent.stop()? == 0);
+            Ok(())
+        },
+    );
+    trials.alone(
+        "a_thousand_cgroups_in_a_burst_are_guarded_before_their_first_task",
+        || {
+            Cgroup::make(PARENT)?;
+            let agent = Agent::start(PODS)?;
+            let mut won = 0;
+            for number in 0..BURST {
+                let path = format!("{PARENT}/pod-{number}/main");
+                won += usize::from(attack_at_birth(&path)? != libc::EPERM);
+                let main = Cgroup::make(&path)?.directory();
+                fs::remove_dir(&main).context("remove a cgroup")?;
+                fs::remove_dir(main.parent().context("a parent")?).context("remove a cgroup")?;
+            }
+            ensure!(won == 0, "{won} of {BURST} attacks at birth succeeded");
+            ensure!(agent.stop()? == 0);
+            Ok(())
+        },
+    );
+}
+
+/// More births than the buffer holds, while the agent is stopped.
+fn lost_births() -> Result<()> {
+    let parent = Cgroup::make(&format!("{PARENT}/pod-1/main"))?.directory();
+    let agent = Agent::start(PODS)?;
+    agent.signal(Signal::SIGSTOP)?;
+    let path = parent.join("again");
+    for _ in 0..6000 {
+        fs::create_dir(&path).context("make a cgroup")?;
+        fs::remove_dir(&path).context("remove a cgroup")?;
+    }
+    let last = format!("{PARENT}/pod-2/main");
+    ensure!(
+        attack_at_birth(&last)? == libc::EPERM,
+        "the last one is free"
+    );
+    agent.signal(Signal::SIGCONT)?;
+    let said = || {
+        agent
+            .stderr()
+            .contains("looking at all of them again")
+            .then_some(())
+    };
+    poll(Duration::from_secs(10), said).context("the agent did not notice")?;
+    ensure!(agent.stop()? == 0);
+    Ok(())
+}
+
+/// Makes a cgroup and a process in it, by `CLONE_INTO_CGROUP`, whose first act is
+/// an attack; its errno.
+fn attack_at_birth(path: &str) -> Result<i32> {
+    let directory = Cgroup::make(path)?.directory();
+    let cgroup = File::open(&directory).context("open the cgroup")?;
+    let status = in_cgroup(&cgroup, || errno_of(&Way::Mark.attempt()))?;
+    ensure!(
+        libc::WIFEXITED(status),
+        "the attacker ended with {status:#x}"
+    );
+    Ok(libc::WEXITSTATUS(status))
+}
+
+/// `fork` into a cgroup; the wait status.
+fn in_cgroup(cgroup: &File, work: impl FnOnce() -> i32) -> Result<i32> {
+    // SAFETY: integers, for which all zeroes is a value.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = CLONE_INTO_CGROUP;
+    arguments.exit_signal = libc::SIGCHLD as u64;
+    arguments.cgroup = u64::try_from(cgroup.as_raw_fd())?;
+    let size = size_of::<libc::clone_args>();
+    // SAFETY: as fork: the rig starts no threads, and the child has its own copy of
+    // everything; the arguments are as long as is said.
+    let child = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size) };
+    if child < 0 {
+        return Err(io::Error::last_os_error()).context("clone3");
+    }
+    if child == 0 {
+        let status = work();
+        // SAFETY: no destructor of the parent's must run here.
+        unsafe { libc::_exit(status) }
+    }
+    let mut status = 0;
+    // SAFETY: room for the status.
+    let waited = unsafe { libc::waitpid(i32::try_from(child)?, &raw mut status, 0) };
+    ensure!(i64::from(waited) == child, "wait for the child");
+    Ok(status)
+}

@@ -1,0 +1,127 @@
+//! A changed policy comes into force as a whole, or not at all.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+
+use crate::rig::{
+    AgentRun, Attacker, Cgroup, Container, Standing, Trials, USUAL_POLICY, Way, errno_of,
+    new_directory, poll,
+};
+
+const SOON: Duration = Duration::from_secs(20);
+/// Reloads in the short test.
+const RELOADS: usize = 20;
+
+pub fn add(trials: &mut Trials) {
+    trials.alone("a_policy_file_that_is_written_comes_into_force", written);
+    trials.alone("a_policy_that_kubernetes_swaps_comes_into_force", swapped);
+    trials.alone(
+        "an_attacker_wins_nothing_while_policies_are_reloaded",
+        attacked,
+    );
+}
+
+/// The usual policy without its rule on marks, and with its guarded cgroups.
+fn lenient() -> String {
+    USUAL_POLICY.replace("SO_MARK = \"deny\"\n", "")
+}
+
+fn mark() -> Result<i32> {
+    Ok(errno_of(
+        &Container::guarded()?.attempt(|| Way::Mark.attempt())?,
+    ))
+}
+
+fn mark_becomes(errno: i32) -> Result<()> {
+    let becomes = poll(SOON, || (mark().ok()? == errno).then_some(()));
+    becomes.with_context(|| format!("SO_MARK ends with {:?}, not with {errno}", mark()))
+}
+
+fn written() -> Result<()> {
+    let mut standing = Standing::start(USUAL_POLICY)?;
+    ensure!(mark()? == libc::EPERM);
+    standing.write_policy(&lenient())?;
+    mark_becomes(0)?;
+    // What cannot be used changes nothing, and is told.
+    standing.write_policy("version = 1\n[[policy]]\nname = 7\n")?;
+    let agent = standing.agent()?;
+    agent.wait_for_line("netadmin-agent: error: the changed policy is refused")?;
+    ensure!(mark()? == 0);
+    ensure!(
+        Way::Ioctl.refused()? == libc::EPERM,
+        "the policy before is gone"
+    );
+    standing.write_policy(USUAL_POLICY)?;
+    mark_becomes(libc::EPERM)?;
+    // Without its policy a cgroup is free.
+    standing.write_policy(&USUAL_POLICY.replace("test/guarded/**", "test/other/**"))?;
+    mark_becomes(0)?;
+    ensure!(Way::Ioctl.refused()? == 0);
+    standing.unload()
+}
+
+impl Way {
+    /// The errno that it has in the guarded cgroup.
+    fn refused(self) -> Result<i32> {
+        Ok(errno_of(&Container::guarded()?.attempt(|| self.attempt())?))
+    }
+}
+
+/// `policy.toml` → `..data/policy.toml`, and `..data` is replaced.
+fn swapped() -> Result<()> {
+    Cgroup::make_usual()?;
+    let volume = new_directory()?;
+    for (name, policy) in [("..1", USUAL_POLICY.to_owned()), ("..2", lenient())] {
+        fs::create_dir(volume.join(name))?;
+        fs::write(volume.join(name).join("policy.toml"), policy)?;
+    }
+    symlink("..1", volume.join("..data"))?;
+    symlink("..data/policy.toml", volume.join("policy.toml"))?;
+    let policy = volume.join("policy.toml").to_string_lossy().into_owned();
+    let mut agent = AgentRun::start(&new_directory()?, &["--ephemeral", "--policy", &policy])?;
+    agent.wait_for_line("netadmin-agent: in force")?;
+    ensure!(mark()? == libc::EPERM);
+    symlink("..2", volume.join("..tmp"))?;
+    fs::rename(volume.join("..tmp"), volume.join("..data"))?;
+    mark_becomes(0)?;
+    agent.signal(Signal::SIGTERM)?;
+    ensure!(agent.wait()? == 0);
+    Ok(())
+}
+
+/// Two policies that both refuse what the attacker tries, each in its own way.
+fn attacked() -> Result<()> {
+    let other = USUAL_POLICY
+        .replace("SO_MARK = \"deny\"", "SO_MARK = { allow = [42] }")
+        .replace("name = \"cnf\"", "name = \"other\"");
+    let mut standing = Standing::start(USUAL_POLICY)?;
+    let attacker = Attacker::start(&Container::guarded()?, &Way::ALL, Duration::ZERO)?;
+    for reload in 0..RELOADS {
+        let policy = if reload % 2 == 0 {
+            &other
+        } else {
+            USUAL_POLICY
+        };
+        standing.write_policy(policy)?;
+        standing.agent()?.signal(Signal::SIGHUP)?;
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let reloads = || {
+        let said = standing.agent().ok()?.stderr();
+        Some(said.matches("netadmin-agent: policy reloaded").count())
+    };
+    let mut reloads = reloads;
+    poll(SOON, || (reloads()? >= RELOADS / 2).then_some(()));
+    let reloads = reloads();
+    let tally = attacker.stop();
+    ensure!(tally.wins == 0 && tally.strange == 0, "{tally:?}");
+    ensure!(
+        tally.refused > 100 && reloads >= Some(RELOADS / 2),
+        "{tally:?}, {reloads:?}"
+    );
+    Ok(())
+}
