@@ -117,6 +117,8 @@ impl GlobWalk {
             return self.reopen(path);
         }
         match op {
+            // In the middle of a name no component begins.
+            ANY_DEPTH if byte != b'/' => self.reopen(path),
             ANY_DEPTH => {
                 self.at += 1;
                 self.depth_at = self.at + 1;
