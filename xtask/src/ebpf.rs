@@ -83,9 +83,11 @@ impl Toolchain {
         command.args(["--release", "--target", TARGET, "--target-dir"]);
         command.arg(crate_directory().join("target"));
         // bpf-linker makes the BTF that maps and globals are found by.
-        let mut flags = ["-Cdebuginfo=2", "-Clink-arg=--btf"]
-            .map(str::to_owned)
-            .to_vec();
+        // Where it expands copies in order, it leaves memset a loop over bytes, of
+        // five instructions each.
+        let linker = ["--btf", "--disable-expand-memcpy-in-order"];
+        let mut flags = vec!["-Cdebuginfo=2".to_owned()];
+        flags.extend(linker.map(|flag| format!("-Clink-arg={flag}")));
         flags.push("--cfg=bpf_target_arch=\"x86_64\"".to_owned());
         flags.extend(paths::remapped());
         command
