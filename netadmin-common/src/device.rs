@@ -67,6 +67,14 @@ impl Device {
         self.gflags & IFF_PROMISC != 0
     }
 
+    /// Whether somebody made it promiscuous otherwise than by its flag, such as a
+    /// packet socket. Who hands its `flags` back to `dev_change_flags` then asks
+    /// for what nobody had asked for.
+    #[inline(always)]
+    pub fn is_promiscuous_for_others(&self) -> bool {
+        (self.flags & IFF_PROMISC != 0) & (self.gflags & IFF_PROMISC == 0)
+    }
+
     /// Whether one more unicast address leaves promiscuity alone, its own
     /// (`__dev_set_rx_mode`) and that of the devices below, to which a vlan, a
     /// macvlan or a bond hands the address down (`dev_uc_sync`). Not so for a
@@ -106,6 +114,10 @@ pub mod kind {
     pub const CAN: Text = Text::new(b"can");
     /// net/hsr.
     pub const HSR: Text = Text::new(b"hsr");
+    /// drivers/net/ipvlan.
+    pub const IPVLAN: Text = Text::new(b"ipvlan");
+    /// drivers/net/ipvlan/ipvtap.c.
+    pub const IPVTAP: Text = Text::new(b"ipvtap");
     /// drivers/net/macsec.c.
     pub const MACSEC: Text = Text::new(b"macsec");
     /// drivers/net/macvlan.c.

@@ -56,6 +56,11 @@ pub fn ipvlan(name: &str, lower: u32) -> Message {
     create_with(name, "ipvlan", &data).lower(lower)
 }
 
+/// The type's attributes that change an ipvlan to layer-3 mode.
+pub fn ipvlan_mode_l3() -> Nested {
+    Nested::default().attribute(IFLA_IPVLAN_MODE, &1u16.to_ne_bytes())
+}
+
 /// Makes a bond in this mode (`BOND_MODE_*`).
 pub fn bond(name: &str, mode: u8) -> Message {
     create_with(

@@ -44,6 +44,10 @@ const OTHERS: u32 = 4_713;
 /// The index of the first of them.
 const FIRST_INDEX: u32 = 1_000;
 
+/// What a tunnel module, once it is there, makes in every namespace
+/// (net.core.fb_tunnels_only_for_init_net).
+const FALLBACKS: [&str; 6] = ["tunl0", "gre0", "gretap0", "erspan0", "sit0", "ip6tnl0"];
+
 /// Those that are there at the beginning.
 pub const ALL: [&str; 6] = [PLAIN, DOWN, BRIDGE, VLAN, MACVLAN, BOND];
 
@@ -115,7 +119,9 @@ impl World {
             device.master = master.and_then(|index| names.get(&index).cloned());
             (name, device)
         });
-        Ok(Devices(named.filter(|(name, _)| name != "lo").collect()))
+        // Those cannot be made anew for each case.
+        let stays = |name: &str| name == "lo" || FALLBACKS.contains(&name);
+        Ok(Devices(named.filter(|(name, _)| !stays(name)).collect()))
     }
 }
 

@@ -27,6 +27,8 @@ const OPENS: u32 = 4;
 const READDRESSED: u32 = 8;
 /// It becomes a member of a bond or a team.
 const JOINS: u32 = 16;
+/// It is closed and opened with the flags that it shows.
+const CYCLES: u32 = 32;
 
 /// What a request comes to, besides its flags and its master: bits for the
 /// pieces below.
@@ -53,6 +55,15 @@ pub fn change_of(request: &LinkRequest, view: &LinkView) -> u32 {
         | bit(opens, OPENS)
         | bit(readdressed, READDRESSED)
         | bit(joins, JOINS)
+        | bit(cycles | shifts_ipvlan(request, view), CYCLES)
+}
+
+/// A change of an ipvlan's mode sets the flags of every ipvlan on the same
+/// device anew (`ipvlan_set_port_mode`).
+#[inline(always)]
+fn shifts_ipvlan(request: &LinkRequest, view: &LinkView) -> bool {
+    let kind = &view.device.kind;
+    (*kind == kind::IPVLAN || *kind == kind::IPVTAP) && request.has_data != 0
 }
 
 #[inline(always)]
@@ -91,6 +102,9 @@ pub fn created_operation(
     view: &LinkView,
     change: u32,
 ) -> Option<OperationKind> {
+    if change & CYCLES != 0 && view.device.is_promiscuous_for_others() {
+        return Some(PromiscuousStacked);
+    }
     let macvlan = kind::is_macvlan(&request.kind) && request.has_data != 0;
     if macvlan && raises_passthru(request, view, change & UNSEEN != 0) {
         return Some(PromiscuousPassthru);

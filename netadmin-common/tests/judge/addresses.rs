@@ -43,6 +43,34 @@ fn below(above: u32) -> LinkView {
     })
 }
 
+/// `cycle_netdev` and `ipvlan_set_port_mode` ask for the flags that they see.
+#[test]
+fn what_a_packet_socket_made_promiscuous_stays_out_of_a_vrf() {
+    let vrf = |gflags| LinkView {
+        master: device(7, "vrf0", "vrf"),
+        ..view(Device {
+            flags: UP | PROMISC,
+            gflags,
+            ..nic(5)
+        })
+    };
+    let raises = [PromiscuousStacked];
+    assert_eq!(operations(&enslave(7), &vrf(0)), raises);
+    assert_eq!(operations(&enslave(0), &vrf(0)), raises);
+    // By its flag it is kept, as ever.
+    assert_eq!(operations(&enslave(7), &vrf(PROMISC)), []);
+    let ipvlan = view(Device {
+        flags: UP | PROMISC,
+        ..device(5, "iv0", "ipvlan")
+    });
+    let mode = LinkRequest {
+        has_data: 1,
+        ..change(5)
+    };
+    assert_eq!(operations(&mode, &ipvlan), raises);
+    assert_eq!(operations(&change(5), &ipvlan), []);
+}
+
 #[test]
 fn an_entry_of_its_own_is_for_a_device_that_filters() {
     let raises = [PromiscuousUnicastFilter];

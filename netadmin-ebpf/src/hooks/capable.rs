@@ -10,7 +10,7 @@ use aya_ebpf::{helpers::bpf_probe_read_user, macros::lsm, programs::LsmContext};
 use netadmin_common::{
     OperationKind, SocketOption, Text, Value, Via,
     call::{CALL_ALLOWED, CALL_REFUSED, COMMAND_SYSFS_FLAGS},
-    policy::OPTION_VALUES,
+    policy::{MODE_AUDIT, OPTION_FREE, OPTION_VALUES},
 };
 
 use super::{ioctl, links, pieces};
@@ -71,7 +71,12 @@ fn refuses_option(guard: &Guard, option: SocketOption, capability: i32) -> bool 
         call.reported_option = 0;
         return true;
     }
-    let by_value = guard.policy.options[option as usize].rule == OPTION_VALUES;
+    let rule = guard.policy.options[option as usize].rule;
+    if capability == CAP_NET_RAW && call.is_none() && guard.policy.mode != MODE_AUDIT {
+        // Without a record of it the event would come twice: with the next question.
+        return rule != OPTION_FREE;
+    }
+    let by_value = rule == OPTION_VALUES;
     let value = match &mut call {
         Some(call) if by_value && call.seen_option != mark => Value::Unknown,
         None if by_value => Value::Unknown,

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod exceptions;
+mod handed_back;
 mod ioctl;
 mod membership;
 mod names;
@@ -29,6 +30,7 @@ pub fn trials() -> Vec<Trial> {
     side_effects::add(&mut trials);
     state::add(&mut trials);
     search::add(&mut trials);
+    handed_back::add(&mut trials);
     addresses::add(&mut trials);
     ports::add(&mut trials);
     exceptions::add(&mut trials);

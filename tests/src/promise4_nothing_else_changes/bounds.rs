@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use anyhow::{Result, ensure};
 
-use crate::attack::link::{RTM_SETLINK, change};
+use crate::attack::link::{self, RTM_SETLINK, change};
 use crate::attack::netlink::{NLMSG_NOOP, datagram, route_socket, send};
 use crate::attack::{IFF_PROMISC, Message, SocketOption, Target};
 use crate::rig::{Container, Stage, Trials, Watch, errno_of, make};
@@ -16,6 +16,8 @@ const MAX_STEPS: usize = 1 << 17;
 const LAST: usize = 4;
 const MTU: u32 = 1_234;
 const DEVICE: &str = "dev0";
+/// Given, because messages are made before there is a device to ask for it.
+const INDEX: u32 = 7_001;
 
 /// Does not rule on `SO_SNDBUFFORCE`, which so long a datagram needs.
 const POLICY: &str = r#"version = 1
@@ -55,12 +57,12 @@ pub fn add(trials: &mut Trials) {
 }
 
 fn mtu() -> Message {
-    let message = change(RTM_SETLINK, Target::Index(2));
+    let message = change(RTM_SETLINK, Target::Index(INDEX));
     message.mtu(MTU)
 }
 
 fn promisc() -> Message {
-    change(RTM_SETLINK, Target::Index(2))
+    change(RTM_SETLINK, Target::Index(INDEX))
         .flags(IFF_PROMISC, IFF_PROMISC)
         .mtu(MTU)
 }
@@ -68,11 +70,10 @@ fn promisc() -> Message {
 /// Sends a datagram of so many headers, of which all but the last message's do
 /// nothing; the errno.
 fn post(container: &Container, headers: usize, last: fn() -> Message) -> Result<i32> {
-    container.set_up(|| make::dummy(DEVICE))?;
-    ensure!(
-        container.device(DEVICE)?.index == 2,
-        "the index is another one"
-    );
+    container.set_up(|| {
+        link::request(link::create(DEVICE, "dummy").index(INDEX))?;
+        make::up(DEVICE)
+    })?;
     let nothing = Message::new(NLMSG_NOOP, 0, &[]);
     let mut bytes = datagram(&vec![nothing; headers - LAST]);
     bytes.extend(datagram(&[last()]));
