@@ -32,7 +32,7 @@ const WITHOUT_BPF: &str = "no_bpf_in_the_lsm_list";
 const LSM_WITHOUT_BPF: &str = "lsm=landlock,lockdown,yama";
 
 /// A kernel's tests take minutes; longer than this means that they hang.
-const TIMEOUT: Duration = Duration::from_secs(20 * 60);
+const TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
 /// Each boot's words for the kernel's command line, and its filter.
 fn boots(filter: Option<&str>) -> Vec<(&'static str, Option<&str>)> {
