@@ -4,6 +4,7 @@ mod btf;
 mod error;
 mod families;
 mod layout;
+mod maps;
 pub mod pins;
 pub mod program_log;
 mod programs;

@@ -10,25 +10,19 @@ use std::{
     time::Duration,
 };
 
+use super::{
+    error::KernelError,
+    layout::{Layout, VMLINUX_BTF},
+    pins::{PinnedSet, Pins},
+    sys,
+};
 use aya::{
     Btf, Ebpf, EbpfLoader, include_bytes_aligned,
-    maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
     programs::{
         BtfTracePoint, CgroupSockopt, FEntry, FExit, Lsm, ProgramError, ProgramFd,
         links::{FdLink, PinnedLink},
     },
 };
-use netadmin_common::{
-    GuardRecord, PolicyRecord, event::EventAccount, glob::GlobRecord, guard::POLICY_NAME_LEN,
-};
-
-use super::{
-    error::KernelError,
-    layout::{Layout, VMLINUX_BTF},
-    pins::{PinnedSet, Pins},
-    symbols, sys,
-};
-use crate::records::Record;
 
 static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netadmin.bpf.o"));
 
@@ -127,7 +121,7 @@ pub struct LoadOptions<'a> {
 /// The loaded programs and their maps. Dropping it ends enforcement, unless it
 /// is pinned.
 pub struct Programs {
-    ebpf: Ebpf,
+    pub(super) ebpf: Ebpf,
     btf: Btf,
     pins: Option<Rc<Pins>>,
     set: Option<PinnedSet>,
@@ -388,94 +382,6 @@ impl Programs {
                 source,
             })
     }
-
-    /// The map of policies.
-    pub fn policies(&mut self) -> Result<Array<&mut MapData, Record<PolicyRecord>>, KernelError> {
-        map(&mut self.ebpf, "POLICIES")
-    }
-
-    /// The names of the policies.
-    pub fn names(&mut self) -> Result<Array<&mut MapData, [u8; POLICY_NAME_LEN]>, KernelError> {
-        map(&mut self.ebpf, "NAMES")
-    }
-
-    /// The globs, in the form that the programs match.
-    pub fn globs(&mut self) -> Result<Array<&mut MapData, Record<GlobRecord>>, KernelError> {
-        map(&mut self.ebpf, "GLOBS")
-    }
-
-    /// The word that says which bank of policies is in force, and how many globs
-    /// each bank has.
-    pub fn bank(&mut self) -> Result<Array<&mut MapData, u32>, KernelError> {
-        map(&mut self.ebpf, "BANK")
-    }
-
-    /// The word that says whether two sets are attached.
-    pub fn overlap(&mut self) -> Result<Array<&mut MapData, u32>, KernelError> {
-        map(&mut self.ebpf, "OVERLAP")
-    }
-
-    /// The word that says which options have a rule on their value.
-    pub fn value_rules(&mut self) -> Result<Array<&mut MapData, u32>, KernelError> {
-        map(&mut self.ebpf, "VALUE_RULES")
-    }
-
-    /// Tells the programs where the functions lie that name the place of a
-    /// capability question.
-    pub fn find_symbols(&mut self) -> Result<(), KernelError> {
-        let mut map: Array<&mut MapData, u64> = map(&mut self.ebpf, "SYMBOLS")?;
-        let ranges = symbols::find()?;
-        let words = ranges.into_iter().flat_map(|(start, end)| [start, end]);
-        for (place, word) in (0..).zip(words) {
-            map.set(place, word, 0).map_err(|source| KernelError::Map {
-                map: "SYMBOLS",
-                source,
-            })?;
-        }
-        Ok(())
-    }
-
-    /// The map of generic netlink families, for keeps; `None` if it has been
-    /// taken before.
-    pub fn take_families(&mut self) -> Result<Option<Array<MapData, u32>>, KernelError> {
-        let Some(map) = self.ebpf.take_map("FAMILIES") else {
-            return Ok(None);
-        };
-        let map = Array::try_from(map).map_err(|source| KernelError::Map {
-            map: "FAMILIES",
-            source,
-        })?;
-        Ok(Some(map))
-    }
-
-    /// The map of guarded cgroups, for keeps.
-    pub fn take_guards(
-        &mut self,
-    ) -> Result<HashMap<MapData, u64, Record<GuardRecord>>, KernelError> {
-        take(&mut self.ebpf, "GUARDS")
-    }
-
-    /// The count of births and deaths that the agent was not told of, for keeps.
-    pub fn take_lost(&mut self) -> Result<Array<MapData, u64>, KernelError> {
-        take(&mut self.ebpf, "LOST")
-    }
-
-    /// The account of events, for keeps.
-    pub fn take_account(
-        &mut self,
-    ) -> Result<PerCpuArray<MapData, Record<EventAccount>>, KernelError> {
-        take(&mut self.ebpf, "ACCOUNT")
-    }
-
-    /// The buffer of events, for keeps.
-    pub fn take_events(&mut self) -> Result<RingBuf<MapData>, KernelError> {
-        take(&mut self.ebpf, "EVENTS")
-    }
-
-    /// The buffer of cgroup births and deaths, for keeps.
-    pub fn take_cgroup_events(&mut self) -> Result<RingBuf<MapData>, KernelError> {
-        take(&mut self.ebpf, "CGROUP_EVENTS")
-    }
 }
 
 /// A set shares with the one before what is the same for both.
@@ -499,22 +405,6 @@ fn program<'a>(
     name: &'static str,
 ) -> Result<&'a mut aya::programs::Program, KernelError> {
     ebpf.program_mut(name).ok_or(KernelError::NoObject)
-}
-
-fn map<'a, T>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<T, KernelError>
-where
-    T: TryFrom<&'a mut aya::maps::Map, Error = MapError>,
-{
-    let map = ebpf.map_mut(name).ok_or(KernelError::NoObject)?;
-    T::try_from(map).map_err(|source| KernelError::Map { map: name, source })
-}
-
-fn take<T>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, KernelError>
-where
-    T: TryFrom<aya::maps::Map, Error = MapError>,
-{
-    let map = ebpf.take_map(name).ok_or(KernelError::NoObject)?;
-    T::try_from(map).map_err(|source| KernelError::Map { map: name, source })
 }
 
 /// Tries whether this kernel lets us load a program of each kind that takes a

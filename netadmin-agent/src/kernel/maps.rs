@@ -1,0 +1,118 @@
+//! The maps of the loaded programs, by name and type.
+
+use aya::{
+    Ebpf,
+    maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
+};
+use netadmin_common::{
+    GuardRecord, PolicyRecord, event::EventAccount, glob::GlobRecord, guard::POLICY_NAME_LEN,
+};
+
+use super::{KernelError, Programs, symbols};
+use crate::records::Record;
+
+impl Programs {
+    /// The map of policies.
+    pub fn policies(&mut self) -> Result<Array<&mut MapData, Record<PolicyRecord>>, KernelError> {
+        map(&mut self.ebpf, "POLICIES")
+    }
+
+    /// The names of the policies.
+    pub fn names(&mut self) -> Result<Array<&mut MapData, [u8; POLICY_NAME_LEN]>, KernelError> {
+        map(&mut self.ebpf, "NAMES")
+    }
+
+    /// The globs, in the form that the programs match.
+    pub fn globs(&mut self) -> Result<Array<&mut MapData, Record<GlobRecord>>, KernelError> {
+        map(&mut self.ebpf, "GLOBS")
+    }
+
+    /// The word that says which bank of policies is in force, and how many globs
+    /// each bank has.
+    pub fn bank(&mut self) -> Result<Array<&mut MapData, u32>, KernelError> {
+        map(&mut self.ebpf, "BANK")
+    }
+
+    /// The word that says whether two sets are attached.
+    pub fn overlap(&mut self) -> Result<Array<&mut MapData, u32>, KernelError> {
+        map(&mut self.ebpf, "OVERLAP")
+    }
+
+    /// The word that says which options have a rule on their value.
+    pub fn value_rules(&mut self) -> Result<Array<&mut MapData, u32>, KernelError> {
+        map(&mut self.ebpf, "VALUE_RULES")
+    }
+
+    /// Tells the programs where the functions lie that name the place of a
+    /// capability question.
+    pub fn find_symbols(&mut self) -> Result<(), KernelError> {
+        let mut map: Array<&mut MapData, u64> = map(&mut self.ebpf, "SYMBOLS")?;
+        let ranges = symbols::find()?;
+        let words = ranges.into_iter().flat_map(|(start, end)| [start, end]);
+        for (place, word) in (0..).zip(words) {
+            map.set(place, word, 0).map_err(|source| KernelError::Map {
+                map: "SYMBOLS",
+                source,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The map of generic netlink families, for keeps; `None` if it has been
+    /// taken before.
+    pub fn take_families(&mut self) -> Result<Option<Array<MapData, u32>>, KernelError> {
+        let Some(map) = self.ebpf.take_map("FAMILIES") else {
+            return Ok(None);
+        };
+        let map = Array::try_from(map).map_err(|source| KernelError::Map {
+            map: "FAMILIES",
+            source,
+        })?;
+        Ok(Some(map))
+    }
+
+    /// The map of guarded cgroups, for keeps.
+    pub fn take_guards(
+        &mut self,
+    ) -> Result<HashMap<MapData, u64, Record<GuardRecord>>, KernelError> {
+        take(&mut self.ebpf, "GUARDS")
+    }
+
+    /// The count of births and deaths that the agent was not told of, for keeps.
+    pub fn take_lost(&mut self) -> Result<Array<MapData, u64>, KernelError> {
+        take(&mut self.ebpf, "LOST")
+    }
+
+    /// The account of events, for keeps.
+    pub fn take_account(
+        &mut self,
+    ) -> Result<PerCpuArray<MapData, Record<EventAccount>>, KernelError> {
+        take(&mut self.ebpf, "ACCOUNT")
+    }
+
+    /// The buffer of events, for keeps.
+    pub fn take_events(&mut self) -> Result<RingBuf<MapData>, KernelError> {
+        take(&mut self.ebpf, "EVENTS")
+    }
+
+    /// The buffer of cgroup births and deaths, for keeps.
+    pub fn take_cgroup_events(&mut self) -> Result<RingBuf<MapData>, KernelError> {
+        take(&mut self.ebpf, "CGROUP_EVENTS")
+    }
+}
+
+fn map<'a, T>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<T, KernelError>
+where
+    T: TryFrom<&'a mut aya::maps::Map, Error = MapError>,
+{
+    let map = ebpf.map_mut(name).ok_or(KernelError::NoObject)?;
+    T::try_from(map).map_err(|source| KernelError::Map { map: name, source })
+}
+
+fn take<T>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, KernelError>
+where
+    T: TryFrom<aya::maps::Map, Error = MapError>,
+{
+    let map = ebpf.take_map(name).ok_or(KernelError::NoObject)?;
+    T::try_from(map).map_err(|source| KernelError::Map { map: name, source })
+}
