@@ -7,6 +7,8 @@
 #![no_std]
 #![no_main]
 
+mod object;
+
 use aya_ebpf::{
     macros::{fentry, lsm},
     programs::{FEntryContext, LsmContext},
@@ -49,14 +51,4 @@ fentry_programs! {
     dev_ioctl,
     devinet_ioctl,
     sysfs_flags,
-}
-
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "license")]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
-
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
-    loop {}
 }

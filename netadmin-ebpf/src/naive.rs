@@ -5,6 +5,8 @@
 #![no_std]
 #![no_main]
 
+mod object;
+
 use aya_ebpf::{
     helpers::{
         bpf_get_current_cgroup_id, bpf_probe_read_kernel, bpf_probe_read_user,
@@ -88,15 +90,4 @@ fn value<T>(offset: u64) -> Option<T> {
 
 fn answer(refused: bool) -> i32 {
     if refused { -EPERM } else { 0 }
-}
-
-/// The helpers that it uses are reserved to GPL-compatible objects.
-#[unsafe(no_mangle)]
-#[unsafe(link_section = "license")]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
-
-#[cfg(not(test))]
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo) -> ! {
-    loop {}
 }
