@@ -77,16 +77,14 @@ fn refuses_option(guard: &Guard, option: SocketOption, capability: i32) -> bool 
         return rule != OPTION_FREE;
     }
     let by_value = rule == OPTION_VALUES;
-    let value = match &mut call {
-        Some(call) if by_value && call.seen_option != mark => Value::Unknown,
-        None if by_value => Value::Unknown,
-        Some(call) => {
-            if !by_value {
-                call.seen_option = 0;
-            }
-            Value::Privileged
-        }
-        None => Value::Privileged,
+    let seen = call.as_ref().is_some_and(|call| call.seen_option == mark);
+    if !by_value && let Some(call) = &mut call {
+        call.seen_option = 0;
+    }
+    let value = if by_value && !seen {
+        Value::Unknown
+    } else {
+        Value::Privileged
     };
     let refused = Question::set(option.operation(), value, report::errno(option))
         .under(guard.index)
