@@ -83,7 +83,7 @@ pub fn add(trials: &mut Trials) {
         |_| {
             let free = Cgroup::make(Cgroup::FREE)?;
             let container = Container::in_user_namespace(&free)?;
-            ensure!(promisc_on_lo(&container)? == 0);
+            ensure!(container.promisc_on_lo()? == 0);
             ensure!(container.device("lo")?.promiscuity == 1);
             Ok(())
         },
@@ -94,16 +94,11 @@ fn set_promisc_on_lo() -> io::Result<()> {
     change_flags(Family::Inet, "lo", IFF_PROMISC, 0)
 }
 
-/// The errno of making the container's `lo` promiscuous.
-fn promisc_on_lo(container: &Container) -> Result<i32> {
-    Ok(errno_of(&container.attempt(set_promisc_on_lo)?))
-}
-
 /// Makes a cgroup, if it is not there, and waits until it is guarded.
 fn is_guarded_at(_stage: &Stage<'_>, path: &str) -> Result<()> {
     let cgroup = Cgroup::make(path)?;
     let guarded = poll(SOON, || {
-        let errno = Container::within(&cgroup).and_then(|container| promisc_on_lo(&container));
+        let errno = Container::within(&cgroup).and_then(|container| container.promisc_on_lo());
         matches!(errno, Ok(libc::EPERM)).then_some(())
     });
     guarded.with_context(|| format!("{path} is still not guarded after {SOON:?}"))
@@ -117,7 +112,7 @@ fn beside_is_free(stage: &Stage<'_>) -> Result<()> {
         "/netadmin-test",
     ] {
         let container = Container::within(&Cgroup::make(path)?)?;
-        ensure!(promisc_on_lo(&container)? == 0, "{path} is guarded");
+        ensure!(container.promisc_on_lo()? == 0, "{path} is guarded");
     }
     watch.saw_no_event()
 }
@@ -204,7 +199,7 @@ fn descendants(stage: &Stage<'_>) -> Result<()> {
 fn user_namespace(stage: &Stage<'_>) -> Result<()> {
     let container = Container::in_user_namespace(&Cgroup::make(Cgroup::GUARDED)?)?;
     let watch = Watch::begin(stage)?;
-    ensure!(promisc_on_lo(&container)? == libc::EPERM);
+    ensure!(container.promisc_on_lo()? == libc::EPERM);
     ensure!(container.device("lo")?.promiscuity == 0);
     ensure!(watch.events()?.len() == 1);
     Ok(())

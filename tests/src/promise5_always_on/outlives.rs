@@ -6,11 +6,8 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 
-use crate::attack::IFF_PROMISC;
-use crate::attack::ioctl::{Family, change_flags};
 use crate::rig::{
-    AgentRun, Cgroup, Container, PINS, PROGRAM, Standing, Trials, USUAL_POLICY, errno_of,
-    new_directory, run,
+    AgentRun, Cgroup, Container, PINS, PROGRAM, Standing, Trials, USUAL_POLICY, new_directory, run,
 };
 
 const CANNOT_ENFORCE: i32 = 3;
@@ -46,30 +43,26 @@ pub fn add(trials: &mut Trials) {
     });
 }
 
-fn promisc_on_lo() -> Result<i32> {
-    let container = Container::guarded()?;
-    Ok(errno_of(&container.attempt(|| {
-        change_flags(Family::Inet, "lo", IFF_PROMISC, 0)
-    })?))
-}
-
 fn outlives(signal: Signal, status: i32, words: &str) -> Result<()> {
     let mut standing = Standing::start(USUAL_POLICY)?;
-    ensure!(promisc_on_lo()? == libc::EPERM);
+    ensure!(Container::guarded()?.promisc_on_lo()? == libc::EPERM);
     let (ended, said) = standing.end_agent(signal)?;
     ensure!(ended == status && said.contains(words), "{ended}: {said}");
     ensure!(
-        promisc_on_lo()? == libc::EPERM,
+        Container::guarded()?.promisc_on_lo()? == libc::EPERM,
         "enforcement ended with the agent"
     );
     standing.unload()?;
-    ensure!(promisc_on_lo()? == 0, "enforcement goes on after unload");
+    ensure!(
+        Container::guarded()?.promisc_on_lo()? == 0,
+        "enforcement goes on after unload"
+    );
     Ok(())
 }
 
 fn status() -> Result<()> {
     let mut standing = Standing::start(USUAL_POLICY)?;
-    promisc_on_lo()?;
+    Container::guarded()?.promisc_on_lo()?;
     standing.end_agent(Signal::SIGKILL)?;
     let (code, said) = run(&["status", "--json"])?;
     let status: serde_json::Value = serde_json::from_str(said.trim())?;
@@ -124,7 +117,7 @@ fn second_agent() -> Result<()> {
         status == FAULT && said.contains("netadmin-agent unload"),
         "{status}: {said}"
     );
-    ensure!(promisc_on_lo()? == libc::EPERM);
+    ensure!(Container::guarded()?.promisc_on_lo()? == libc::EPERM);
     ensure!(Path::new(PINS).exists());
     Ok(())
 }

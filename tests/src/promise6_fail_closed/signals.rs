@@ -3,9 +3,7 @@
 use anyhow::{Result, ensure};
 use nix::sys::signal::Signal;
 
-use crate::attack::IFF_PROMISC;
-use crate::attack::ioctl::{Family, change_flags};
-use crate::rig::{Agent, Container, Trials, USUAL_POLICY, errno_of};
+use crate::rig::{Agent, Container, Trials, USUAL_POLICY};
 
 pub fn add(trials: &mut Trials) {
     for (signal, name) in [(Signal::SIGTERM, "sigterm"), (Signal::SIGINT, "sigint")] {
@@ -19,7 +17,7 @@ pub fn add(trials: &mut Trials) {
         agent.signal(Signal::SIGHUP)?;
         // An event comes through: it still runs, and still reports.
         agent.mark()?;
-        ensure!(promisc_on_lo()? == libc::EPERM);
+        ensure!(Container::guarded()?.promisc_on_lo()? == libc::EPERM);
         ensure!(agent.stop()? == 0);
         Ok(())
     });
@@ -27,27 +25,23 @@ pub fn add(trials: &mut Trials) {
         let mut agent = Agent::start(USUAL_POLICY)?;
         agent.signal(Signal::SIGKILL)?;
         ensure!(agent.wait()? == 128 + 9);
-        ensure!(promisc_on_lo()? == 0);
+        ensure!(Container::guarded()?.promisc_on_lo()? == 0);
         Ok(())
     });
 }
 
-fn promisc_on_lo() -> Result<i32> {
-    let container = Container::guarded()?;
-    Ok(errno_of(&container.attempt(|| {
-        change_flags(Family::Inet, "lo", IFF_PROMISC, 0)
-    })?))
-}
-
 fn ends(signal: Signal) -> Result<()> {
     let mut agent = Agent::start(USUAL_POLICY)?;
-    ensure!(promisc_on_lo()? == libc::EPERM);
+    ensure!(Container::guarded()?.promisc_on_lo()? == libc::EPERM);
     agent.signal(signal)?;
     let status = agent.wait()?;
     let said = agent.stderr();
     ensure!(status == 0, "status {status}: {said}");
     let last = said.lines().last().unwrap_or_default();
     ensure!(last.starts_with("netadmin-agent: "), "no last word: {said}");
-    ensure!(promisc_on_lo()? == 0, "enforcement goes on");
+    ensure!(
+        Container::guarded()?.promisc_on_lo()? == 0,
+        "enforcement goes on"
+    );
     Ok(())
 }

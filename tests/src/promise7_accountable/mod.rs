@@ -46,13 +46,17 @@ pub fn trials() -> Vec<Trial> {
     for (name, test) in usual {
         trials.guarded(USUAL_POLICY, name, test);
     }
-    let audit: [(&str, Body); 3] = [
+    let audit: [(&str, Body); 4] = [
         ("audit_lets_the_flag_pass_and_reports_it", audit_flag),
         (
             "audit_lets_a_bridge_port_pass_and_reports_it",
             audit_bridge_port,
         ),
         ("audit_lets_options_pass_and_reports_them", audit_options),
+        (
+            "audit_leaves_the_refusal_of_another_module_as_it_is",
+            refused_by_another,
+        ),
     ];
     for (name, test) in audit {
         trials.guarded(AUDIT, name, test);
@@ -253,6 +257,17 @@ fn audit_bridge_port(stage: &Stage<'_>) -> Result<()> {
     passes_and_reports(stage, &container, add, &["promiscuous.bridge_port"])?;
     ensure!(container.device("dev0")?.promiscuity == 1);
     Ok(())
+}
+
+/// The capability module refuses before us: its answer stands where ours would be
+/// to let it pass, and is not ours to report.
+fn refused_by_another(stage: &Stage<'_>) -> Result<()> {
+    let container = stage.guarded()?.without_capabilities();
+    let watch = Watch::begin(stage)?;
+    let set = || SocketOption::Debug.set(udp_socket()?.as_fd(), 1);
+    let errno = errno_of(&container.attempt(set)?);
+    ensure!(errno == libc::EACCES, "errno {errno}");
+    watch.saw_no_event()
 }
 
 fn audit_options(stage: &Stage<'_>) -> Result<()> {

@@ -16,6 +16,8 @@ pub enum Capabilities {
     Network,
     /// Everything.
     All,
+    /// Nothing.
+    Nothing,
 }
 
 impl Capabilities {
@@ -29,7 +31,10 @@ impl Capabilities {
                 drop_from_bounding_set(capability)?;
             }
         }
-        set_exactly(1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW)
+        set_exactly(match self {
+            Self::Nothing => 0,
+            _ => 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW,
+        })
     }
 }
 

@@ -12,9 +12,9 @@ use serde::de::DeserializeOwned;
 
 use super::cgroup::{Cgroup, Entrance};
 use super::child::{self, Answer, Child};
-use super::{Capabilities, DeviceState};
-use crate::attack::IFF_UP;
+use super::{Capabilities, DeviceState, errno_of};
 use crate::attack::ioctl::{self, Family};
+use crate::attack::{IFF_PROMISC, IFF_UP};
 
 /// A container. Its network namespace ends with it.
 #[derive(Debug)]
@@ -59,6 +59,13 @@ impl Container {
     #[must_use]
     pub fn with_all_capabilities(mut self) -> Self {
         self.capabilities = Capabilities::All;
+        self
+    }
+
+    /// Takes every capability from its root.
+    #[must_use]
+    pub fn without_capabilities(mut self) -> Self {
+        self.capabilities = Capabilities::Nothing;
         self
     }
 
@@ -125,6 +132,12 @@ impl Container {
         T: Serialize + DeserializeOwned,
     {
         Ok(self.attempt(work)??)
+    }
+
+    /// The errno of making the container's `lo` promiscuous.
+    pub fn promisc_on_lo(&self) -> Result<i32> {
+        let set = || ioctl::change_flags(Family::Inet, "lo", IFF_PROMISC, 0);
+        Ok(errno_of(&self.attempt(set)?))
     }
 
     /// Runs `work`, and keeps the process and what `work` returned for as long
