@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use super::sockopt::{open_socket, set_bytes};
 
 const PACKET_ADD_MEMBERSHIP: i32 = 1;
+const PACKET_DROP_MEMBERSHIP: i32 = 2;
 
 /// A kind of membership (linux/if_packet.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,20 +44,34 @@ pub fn add_membership(
     membership: Membership,
     optlen: usize,
 ) -> io::Result<()> {
-    let mut request = vec![0u8; optlen.max(MREQ_LEN)];
+    let mut request = mreq(index, membership).to_vec();
+    request.resize(optlen, 0);
+    set_bytes(socket, libc::SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request)
+}
+
+/// `PACKET_DROP_MEMBERSHIP`. One that was never joined is no error
+/// (`packet_mc_drop`).
+pub fn drop_membership(
+    socket: BorrowedFd<'_>,
+    index: u32,
+    membership: Membership,
+) -> io::Result<()> {
+    let request = mreq(index, membership);
+    set_bytes(socket, libc::SOL_PACKET, PACKET_DROP_MEMBERSHIP, &request)
+}
+
+/// `struct packet_mreq`.
+fn mreq(index: u32, membership: Membership) -> [u8; MREQ_LEN] {
     let address: &[u8] = match membership {
         Membership::Multicast => &[0x01, 0x00, 0x5e, 0x01, 0x02, 0x03],
         Membership::Unicast => &[0x02, 0x00, 0x00, 0xaa, 0xbb, 0xcc],
         Membership::Promiscuous | Membership::AllMulticast => &[],
     };
+    let mut request = [0; MREQ_LEN];
     request[..4].copy_from_slice(&index.to_ne_bytes());
     request[4..6].copy_from_slice(&(membership as u16).to_ne_bytes());
-    request[6] = u8::try_from(address.len()).map_err(io::Error::other)?;
+    // At most MAX_ADDR_LEN, which is 32.
+    request[6] = address.len() as u8;
     request[8..8 + address.len()].copy_from_slice(address);
-    set_bytes(
-        socket,
-        libc::SOL_PACKET,
-        PACKET_ADD_MEMBERSHIP,
-        &request[..optlen],
-    )
+    request
 }

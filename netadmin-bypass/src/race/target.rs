@@ -7,7 +7,7 @@ use super::Try;
 use super::arena::Arena;
 use crate::attack::abi::{Number, call};
 use crate::attack::ioctl::{self, Family};
-use crate::attack::packet::packet_socket;
+use crate::attack::packet::{Membership, drop_membership, packet_socket};
 use crate::attack::sockopt::udp_socket;
 use crate::attack::{Abi, IFF_PROMISC, IFF_UP, SocketOption, index_of};
 use crate::device::promiscuity;
@@ -154,13 +154,21 @@ impl Attacker {
             }
             Target::Membership => {
                 let won = promiscuity(&self.device)? > 0;
-                // The membership ends with its socket.
-                self.socket = packet_socket()?;
+                self.leave()?;
                 won
             }
             Target::Priority | Target::Mark => self.look_at_option()?,
         };
         Ok(if won { Try::Won } else { Try::Passed })
+    }
+
+    /// Drops whichever membership was joined. Closing the socket would, too, but
+    /// waits until no processor uses it any more (`packet_release`).
+    fn leave(&self) -> io::Result<()> {
+        let index = index_of(&self.device)?;
+        [Membership::AllMulticast, Membership::Promiscuous]
+            .into_iter()
+            .try_for_each(|kind| drop_membership(self.socket.as_fd(), index, kind))
     }
 
     fn look_at_option(&self) -> io::Result<bool> {
