@@ -37,7 +37,12 @@ fn answer(loaded: &Loaded) -> String {
         answer.push_str(&format!(", {}", loaded.warnings.count()));
     }
     answer.push('\n');
+    let mut file = None;
     for policy in policies {
+        if loaded.source.is_directory() && file != Some(&policy.file) {
+            file = Some(&policy.file);
+            answer.push_str(&format!("{}\n", policy.file));
+        }
         answer.push_str(&policy::summary::summarize(policy));
     }
     answer

@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -8,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::exit::{self, Exit};
 use crate::kernel::Limits;
-use crate::{check, doctor, explain, operations, run, status};
+use crate::{check, doctor, exec, explain, operations, run, status};
 
 /// Refuses promiscuous mode and socket options to guarded cgroups, with BPF LSM.
 ///
@@ -27,7 +28,8 @@ pub struct Cli {
 /// How to run.
 #[derive(Args, Clone, Debug)]
 pub struct RunOptions {
-    /// The policy file.
+    /// The policy file, or a directory whose `*.toml` are read in the order of their
+    /// names.
     #[arg(long, value_name = "FILE", required = true)]
     pub policy: PathBuf,
     /// Where events go: a file, appended to, or `-` for standard output.
@@ -100,6 +102,10 @@ enum Command {
     /// Say what is in force, on which cgroups and why. Exits with 1 if nothing is.
     #[command(after_help = exit::HELP)]
     Status(StatusOptions),
+    /// Run a command in a new cgroup under a policy in force, and end as it does.
+    /// What still runs there when it ends is killed.
+    #[command(after_help = exit::HELP_OF_EXEC)]
+    Exec(ExecOptions),
     /// End the enforcement that agents have left in force.
     #[command(after_help = exit::HELP)]
     Unload,
@@ -108,7 +114,7 @@ enum Command {
 /// What to check, and how.
 #[derive(Args, Clone, Debug)]
 pub struct CheckOptions {
-    /// The policy file.
+    /// The policy file, or a directory of them.
     #[arg(value_name = "FILE")]
     pub policy: PathBuf,
     /// Take warnings for faults.
@@ -124,10 +130,21 @@ pub struct StatusOptions {
     pub json: bool,
 }
 
+/// What to run, and under what.
+#[derive(Args, Clone, Debug)]
+pub struct ExecOptions {
+    /// The name of a policy in force.
+    #[arg(long, value_name = "NAME")]
+    pub policy: String,
+    /// The command and its arguments.
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
 /// What to explain.
 #[derive(Args, Clone, Debug)]
 pub struct ExplainOptions {
-    /// The policy file.
+    /// The policy file, or a directory of them.
     #[arg(long, value_name = "FILE")]
     pub policy: PathBuf,
     /// The cgroup that asks, as a path in the cgroup2 tree.
@@ -148,6 +165,7 @@ impl Cli {
             (Some(Command::Doctor), _) => doctor::doctor(),
             (Some(Command::Witness), _) => run::witness(),
             (Some(Command::Status(options)), _) => status::status(options),
+            (Some(Command::Exec(options)), _) => exec::exec(options),
             (Some(Command::Unload), _) => run::unload(),
             (None, Some(options)) => run::run(options),
             // The parser has asked for --policy before.

@@ -5,21 +5,22 @@ use std::process::ExitCode;
 use crate::policy::LoadError;
 
 /// How the program ends.
-#[repr(u8)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// All went well; also when nobody reads the output any more.
-    Success = 0,
+    Success,
     /// A negative answer: `check` found faults.
-    Negative = 1,
+    Negative,
     /// The command line is wrong.
-    Usage = 2,
+    Usage,
     /// This node cannot enforce what is asked.
-    CannotEnforce = 3,
+    CannotEnforce,
     /// Something failed while running.
-    Fault = 4,
+    Fault,
     /// The policy cannot be used (`EX_CONFIG`).
-    BadConfiguration = 78,
+    BadConfiguration,
+    /// As the command of `exec` did.
+    OfCommand(u8),
 }
 
 /// What `--help` says of exit codes.
@@ -31,6 +32,16 @@ Exit codes:
   3   this node cannot enforce what is asked; see `netadmin-agent doctor`
   4   a fault while running
   78  the policy file cannot be used";
+
+/// What `exec --help` says of exit codes.
+pub const HELP_OF_EXEC: &str = "\
+Exit codes:
+  that of the command; 128 and its number for a signal that ended it
+  126 the command cannot be executed
+  127 there is no such command
+  2   wrong usage
+  3   nothing is in force on this node, or no policy of that name
+  4   a fault while running";
 
 /// The error of a node that cannot enforce what is asked. Anywhere in an error
 /// chain, it makes the program end with [`Exit::CannotEnforce`].
@@ -54,7 +65,15 @@ impl Exit {
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::Negative => 1,
+            Exit::Usage => 2,
+            Exit::CannotEnforce => 3,
+            Exit::Fault => 4,
+            Exit::BadConfiguration => 78,
+            Exit::OfCommand(code) => code,
+        })
     }
 }
 

@@ -25,6 +25,9 @@ pub fn explain(options: &ExplainOptions) -> anyhow::Result<Exit> {
         return Ok(Exit::Success);
     };
     let mut text = format!("policy `{}`, which {guarding}\n", policy.name);
+    if loaded.source.is_directory() {
+        text.push_str(&format!("lines are of {}\n", policy.file));
+    }
     let mut refused = false;
     for kind in kinds {
         let answer = Answer::new(policy, kind);

@@ -3,8 +3,8 @@
 //! Its rooms know little of each other: [`policy`] (the file, checked and
 //! compiled), [`kernel`] (the programs, loaded and attached), [`cgroups`] (who is
 //! guarded), [`events`] (what the programs tell, as JSON), [`doctor`] (what this
-//! machine can do), [`check`], [`explain`], [`operations`], what is done about a breach,
-//! and [`run`], which brings them together.
+//! machine can do), [`check`], [`explain`], [`exec`], [`operations`], what is done about a breach,
+//! what an agent has done ([`history`]), and [`run`], which brings them together.
 
 mod breach;
 pub mod cgroups;
@@ -12,8 +12,10 @@ pub mod check;
 pub mod cli;
 pub mod doctor;
 pub mod events;
+pub mod exec;
 pub mod exit;
 pub mod explain;
+pub mod history;
 pub mod kernel;
 pub mod notify;
 pub mod operations;

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::Context as _;
 use aya::maps::{Map, MapData, PerCpuArray};
 use netadmin_common::Origin;
 use netadmin_common::event::EventAccount;
 use serde::Serialize;
 
-use crate::cgroups::{Earlier, Tree, mount_point, pinned_names};
+use crate::cgroups::{Earlier, Tree, mount_point};
 use crate::cli::StatusOptions;
 use crate::exit::Exit;
+use crate::history::History;
 use crate::kernel::pins::{self, PinnedSet};
 use crate::output;
 use crate::records::Record;
@@ -40,6 +40,8 @@ struct Set {
     value_program_on: usize,
     limits: Limits,
     events: Option<Events>,
+    /// What its agent has done, or had.
+    agent: Option<History>,
 }
 
 #[derive(Debug, Serialize)]
@@ -95,7 +97,6 @@ pub fn status(options: &StatusOptions) -> anyhow::Result<Exit> {
 impl Set {
     fn read(set: &PinnedSet) -> anyhow::Result<Self> {
         let guards = Earlier::open(set)?;
-        let names = pinned_names(&set.entry("NAMES")).context("cannot read the policies' names")?;
         let tree = Tree::open(mount_point()?)?;
         let mut cgroups: Vec<Cgroup> = guards
             .cgroups()
@@ -104,7 +105,7 @@ impl Set {
             .collect();
         cgroups.sort_by(|one, other| one.path.cmp(&other.path));
         let mut policies: BTreeMap<String, u32> = guards
-            .in_force(&names)
+            .in_force()
             .into_iter()
             .map(|name| (name, 0))
             .collect();
@@ -129,6 +130,7 @@ impl Set {
             cgroups,
             value_program_on: pins::value_links().len(),
             limits,
+            agent: History::of_set(set),
             events: set
                 .has_our_layout()
                 .then(|| events(&set.entry("ACCOUNT")))
@@ -204,6 +206,18 @@ impl Status {
             let told = format!("{} seen, {} dropped", events.seen, events.dropped);
             row("events", told);
             row("breaches", events.breaches.to_string());
+        }
+        if let Some(agent) = &set.agent {
+            let version = format!("{}, in force since {}", agent.version, agent.since);
+            row("version", version);
+            row("policy from", agent.policy.clone());
+            let reloads = &agent.reloads;
+            let counts = format!("{} applied, {} refused", reloads.applied, reloads.refused);
+            row("reloads", counts);
+            if let Some(refusal) = &reloads.last_refused {
+                let last = format!("{}: {}", refusal.time, refusal.error);
+                row("last refused", last);
+            }
         }
         for (name, cgroups) in &set.policies {
             row("policy", format!("{name}: {cgroups} cgroups"));

@@ -92,13 +92,33 @@ fn check_refuses_what_is_no_readable_text() {
         assert_eq!(code, Some(1));
         assert!(err.contains(words), "{err}");
     }
-    let (code, _, err) = check(scratch.0.path(), &[]);
+    let (code, _, err) = check(Scratch::new().0.path(), &[]);
     assert!(
-        code == Some(1) && err.contains("it is a directory"),
+        code == Some(1) && err.contains("has no policy file"),
         "{err}"
     );
     let (code, _, err) = check(&scratch.0.path().join("missing"), &[]);
     assert!(code == Some(1) && err.contains("No such file"), "{err}");
+}
+
+#[test]
+fn check_and_explain_take_a_directory_of_files() {
+    let scratch = Scratch::new();
+    let other = GOOD.replace("cnf", "other").replace("/a/", "/b/");
+    for (name, text) in [("1.toml", GOOD), ("2.toml", &other)] {
+        fs::write(scratch.0.path().join(name), text).expect("written");
+    }
+    let (code, out, err) = check(scratch.0.path(), &[]);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.starts_with("ok: 2 policies\n"), "{out}");
+    let at = |word| out.find(word).unwrap_or(usize::MAX);
+    assert!(at("1.toml") < at("cnf") && at("cnf") < at("2.toml") && at("2.toml") < at("other"));
+    let directory = scratch.0.path().to_str().expect("a plain path");
+    let output = run(&[
+        "explain", "--policy", directory, "--cgroup", "/b", "addr.add",
+    ]);
+    let out = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(out.contains("2.toml"), "{out}");
 }
 
 #[test]

@@ -44,6 +44,9 @@ impl EventKind {
     }
 }
 
+/// How many bytes an agent has to tell its own history in, as JSON.
+pub const HISTORY_LEN: usize = 4096;
+
 /// [`EventRecord::value_state`]: no value belongs to the operation.
 pub const VALUE_NONE: u32 = 0;
 /// [`EventRecord::value_state`]: `value` is what the kernel would have used.

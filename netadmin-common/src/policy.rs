@@ -276,4 +276,11 @@ impl PolicyRecord {
     pub fn rules_promiscuity(&self) -> bool {
         self.promiscuous.flags & PROMISCUOUS_DENY != 0
     }
+
+    /// Whether the program that sees the values of socket options is needed: for
+    /// packet memberships, and for rules on values.
+    pub fn needs_value_program(&self) -> bool {
+        let by_value = |option: &OptionRecord| option.rule == OPTION_VALUES;
+        self.rules_promiscuity() || self.options.iter().any(by_value)
+    }
 }

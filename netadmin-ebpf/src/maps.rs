@@ -14,7 +14,7 @@ use aya_ebpf::{
 use netadmin_common::{
     GuardRecord, PolicyRecord,
     call::CallRecord,
-    event::EventAccount,
+    event::{EventAccount, HISTORY_LEN},
     glob::{GlobRecord, MAX_GLOBS},
     guard::{BANKS, Handover, POLICY_NAME_LEN},
     policy::RULES_PIECES,
@@ -70,6 +70,10 @@ pub static OVERLAP: Array<u32> = Array::with_max_entries(1, 0);
 /// which `cgroup/setsockopt` programs may not use.)
 #[map]
 pub static HANDOVER: LruHashMap<u64, Handover> = LruHashMap::with_max_entries(MAX_REPORTED, 0);
+
+/// What the set's agent has done, as JSON; for agents and `status` alone.
+#[map]
+pub static HISTORY: Array<[u8; HISTORY_LEN]> = Array::with_max_entries(1, 0);
 
 /// Policy index to policy.
 #[map]

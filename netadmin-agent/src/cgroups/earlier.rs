@@ -4,8 +4,8 @@ use std::collections::HashMap as Index;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
-use netadmin_common::guard::{BANKS, POLICY_NAME_LEN};
-use netadmin_common::{GuardRecord, Origin};
+use netadmin_common::guard::{BANKS, NO_POLICY, POLICY_NAME_LEN};
+use netadmin_common::{GuardRecord, Origin, PolicyRecord};
 
 use crate::kernel::pins::PinnedSet;
 use crate::records::Record;
@@ -75,12 +75,35 @@ impl Earlier {
         made.then(|| self.name(policy)).flatten()
     }
 
-    /// The names of the policies in force.
-    pub fn in_force(&self, names: &Names) -> Vec<String> {
-        let size = self.most_policies();
-        let bank = self.bank as u32 * size..(self.bank as u32 + 1) * size;
-        bank.filter_map(|index| names.get(&index).cloned())
+    /// The names of the policies in force, in their order.
+    pub fn in_force(&self) -> Vec<String> {
+        self.indices(self.bank)
+            .filter_map(|index| self.name(index))
             .collect()
+    }
+
+    /// Puts a cgroup under the policy of this name, as if a task under it had made
+    /// the cgroup: so it is never matched by its path, and keeps the policy by name.
+    /// Does nothing if there is no policy of this name.
+    pub fn appoint(&mut self, id: u64, policy: &str) -> Result<(), MapError> {
+        let is_it = |index: &u32| self.name(*index).as_deref() == Some(policy);
+        let mut record = GuardRecord {
+            origin: Origin::Creator as u32,
+            ..GuardRecord::NONE
+        };
+        for (bank, place) in record.policies.iter_mut().enumerate() {
+            *place = self.indices(bank).find(is_it).unwrap_or(NO_POLICY);
+        }
+        if record.policies == GuardRecord::NONE.policies {
+            return Ok(());
+        }
+        self.guards.insert(id, Record(record), 0)
+    }
+
+    /// The indices of a bank's policies.
+    fn indices(&self, bank: usize) -> std::ops::Range<u32> {
+        let (bank, size) = (bank as u32, self.most_policies());
+        bank * size..(bank + 1) * size
     }
 
     /// How many policies fit into a bank.
@@ -108,6 +131,12 @@ pub fn pinned_names(path: &Path) -> Result<Names, MapError> {
     let map: Array<MapData, [u8; POLICY_NAME_LEN]> = Array::try_from(open(path)?)?;
     let named = |index| Some((index, name(&map.get(&index, 0).ok()?)?));
     Ok((0..map.len()).filter_map(named).collect())
+}
+
+/// The policy with this index in a set of our layout.
+pub fn pinned_policy(set: &PinnedSet, index: u32) -> Result<PolicyRecord, MapError> {
+    let map: Array<MapData, Record<PolicyRecord>> = Array::try_from(open(&set.entry("POLICIES"))?)?;
+    Ok(map.get(&index, 0)?.0)
 }
 
 /// The text of a name's bytes; none for no name.

@@ -14,6 +14,6 @@ mod unborn;
 
 pub use attached::Attached;
 pub use book::Book;
-pub use earlier::{Earlier, EarlierError, Names, pinned_names};
+pub use earlier::{Earlier, EarlierError, Names, pinned_names, pinned_policy};
 pub use guards::{GuardError, Guards};
-pub use tree::{Tree, TreeError, mount_point};
+pub use tree::{Tree, TreeError, mount_point, own_cgroup};

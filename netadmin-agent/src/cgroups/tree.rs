@@ -123,3 +123,16 @@ pub fn mount_point() -> Result<PathBuf, TreeError> {
         .find(|path| is_cgroup2(path))
         .ok_or(TreeError::NotMounted)
 }
+
+/// The caller's own cgroup of version 2, as a path in the mounted tree.
+pub fn own_cgroup() -> io::Result<PathBuf> {
+    let text = fs::read_to_string("/proc/self/cgroup")?;
+    // A cgroup outside the mounted tree (of another cgroup namespace) begins so.
+    let own = text.lines().find_map(|line| line.strip_prefix("0::"));
+    match own.filter(|path| !path.starts_with("/..")) {
+        Some(path) => Ok(path.into()),
+        None => Err(io::Error::other(
+            "this process is in no cgroup of the mounted cgroup2 tree",
+        )),
+    }
+}

@@ -5,11 +5,14 @@ use aya::{
     maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
 };
 use netadmin_common::{
-    GuardRecord, PolicyRecord, event::EventAccount, glob::GlobRecord, guard::POLICY_NAME_LEN,
+    GuardRecord, PolicyRecord,
+    event::{EventAccount, HISTORY_LEN},
+    glob::GlobRecord,
+    guard::POLICY_NAME_LEN,
 };
 
 use super::{KernelError, Programs, symbols};
-use crate::records::Record;
+use crate::{history, records::Record};
 
 impl Programs {
     /// The map of policies.
@@ -20,6 +23,11 @@ impl Programs {
     /// The names of the policies.
     pub fn names(&mut self) -> Result<Array<&mut MapData, [u8; POLICY_NAME_LEN]>, KernelError> {
         map(&mut self.ebpf, "NAMES")
+    }
+
+    /// What the agent has done.
+    pub fn history(&mut self) -> Result<Array<&mut MapData, [u8; HISTORY_LEN]>, KernelError> {
+        map(&mut self.ebpf, history::MAP)
     }
 
     /// The globs, in the form that the programs match.

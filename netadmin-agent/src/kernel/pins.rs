@@ -3,7 +3,6 @@
 //! ```text
 //! /sys/fs/bpf/netadmin-agent/    locked (flock) by the agent that runs
 //!     OVERLAP, HANDOVER          shared by all sets, of whatever version
-//!     STATUS                     the agent's own account of itself, as JSON
 //!     names_of_6                 the names of an earlier set's policies
 //!     value_links/CGROUP-ID      where the program that sees values is attached
 //!     set_7_layout_2/            one agent's programs: a set

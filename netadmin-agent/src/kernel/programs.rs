@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use crate::history;
+
 use super::{
     error::KernelError,
     layout::{Layout, VMLINUX_BTF},
@@ -85,7 +87,7 @@ const SHARED_BY_ALL: &[&str] = &["OVERLAP", "HANDOVER"];
 /// way, and events that are not read yet.
 const TAKEN_OVER: &[&str] = &["CALLS", "EVENTS", "CGROUP_EVENTS", "ACCOUNT"];
 /// Maps that each set has of its own, and that others read.
-const OWN: &[&str] = &["GUARDS", "POLICIES", "NAMES", "BANK"];
+const OWN: &[&str] = &["GUARDS", "POLICIES", "NAMES", "BANK", history::MAP];
 
 /// How much fits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,11 +13,11 @@ use super::compiled::{CompiledPolicy, PolicySet};
 use super::interface::InterfacePattern;
 use super::net_admin::NetAdminRules;
 use super::parsed::{Access, Mode, OnBreach};
-use super::source::Source;
+use super::sources::Sources;
 use super::value_set::{Values, domain};
 
-/// Compiles the policies of a file.
-pub fn compile(checked: Checked, source: &Source) -> PolicySet {
+/// Compiles the policies of all files.
+pub fn compile(checked: Checked, source: &Sources) -> PolicySet {
     let policies = checked.0.into_iter();
     PolicySet {
         policies: policies
@@ -26,7 +26,7 @@ pub fn compile(checked: Checked, source: &Source) -> PolicySet {
     }
 }
 
-fn compile_policy(policy: Policy, source: &Source) -> CompiledPolicy {
+fn compile_policy(policy: Policy, source: &Sources) -> CompiledPolicy {
     let mut record = PolicyRecord::EMPTY;
     let mut lines = Vec::new();
     record.mode = match policy.mode {
@@ -49,6 +49,7 @@ fn compile_policy(policy: Policy, source: &Source) -> CompiledPolicy {
         lines.push((Rule::NetAdmin, rules.default_line));
     }
     CompiledPolicy {
+        file: source.file_at(policy.name.span().start).1.name.clone(),
         name: policy.name.into_inner(),
         cgroups: policy.cgroups,
         record,
@@ -87,7 +88,7 @@ fn compile_promiscuous(promiscuous: &Promiscuous) -> PromiscuousRecord {
     record
 }
 
-fn promiscuous_lines(promiscuous: &Promiscuous, source: &Source) -> [(Rule, usize); 4] {
+fn promiscuous_lines(promiscuous: &Promiscuous, source: &Sources) -> [(Rule, usize); 4] {
     let default = promiscuous.default.span();
     let line = |access: &Option<Spanned<Access>>| {
         let span = access.as_ref().map_or(default.clone(), Spanned::span);

@@ -1,3 +1,4 @@
+use crate::policy::source::Source;
 use netadmin_common::policy::{EXCEPTION_KIND, EXCEPTION_NAME, EXCEPTION_PREFIX, PROMISCUOUS_KILL};
 use netadmin_common::value::MAX_RANGES;
 

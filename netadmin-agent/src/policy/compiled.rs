@@ -1,6 +1,5 @@
 //! Compiled policies: what the programs and the event reporter read.
 
-use netadmin_common::policy::OPTION_VALUES;
 use netadmin_common::{OperationKind, PolicyRecord, Rule};
 
 use super::glob::PathGlob;
@@ -11,6 +10,8 @@ use super::net_admin::NetAdminRules;
 pub struct CompiledPolicy {
     /// Its name, unique in the set.
     pub name: String,
+    /// The file that it is in.
+    pub file: String,
     /// `match.cgroups`.
     pub cgroups: Vec<PathGlob>,
     /// What the programs read.
@@ -46,9 +47,7 @@ impl CompiledPolicy {
     /// Whether this policy needs the program that sees the values of socket
     /// options on its cgroups: for packet memberships and for value rules.
     pub fn needs_value_program(&self) -> bool {
-        let by_value =
-            |option: &netadmin_common::policy::OptionRecord| option.rule == OPTION_VALUES;
-        self.record.rules_promiscuity() || self.record.options.iter().any(by_value)
+        self.record.needs_value_program()
     }
 }
 

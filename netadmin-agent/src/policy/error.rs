@@ -17,8 +17,14 @@ pub enum LoadError {
         error: io::Error,
     },
     /// It is a directory.
-    #[error("cannot read the policy file {path}: it is a directory; name one file in it")]
+    #[error("cannot read the policy file {path}: it is a directory")]
     Directory {
+        /// The directory.
+        path: String,
+    },
+    /// It is a directory without policy files.
+    #[error("the directory {path} has no policy file: none of its files ends in `.toml`")]
+    NoFiles {
         /// The directory.
         path: String,
     },
@@ -47,6 +53,6 @@ pub enum LoadError {
         path: String,
     },
     /// It has faults.
-    #[error("the policy file {} has {}", .0.name(), .0.count())]
+    #[error("the policy {} {} has {}", .0.kind(), .0.name(), .0.count())]
     Faulty(Report),
 }

@@ -7,10 +7,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::source::Source;
-use super::{LoadError, Loaded, load};
+use super::sources::Sources;
+use super::{LoadError, Loaded, load, load_sources};
 
 /// The file's name in the service's own directory.
 const NAME: &str = "policy-in-force.toml";
+
+/// Begins each file of a directory, followed by `N bytes of FILE`.
+const MARK: &str = "# netadmin-agent keeps ";
 
 /// Where the service manager lets the agent keep something, if it does.
 #[derive(Clone, Debug)]
@@ -30,13 +34,13 @@ impl Kept {
     }
 
     /// Keeps the policy that has just come into force: all of it, or the one before.
-    pub fn save(&self, source: &Source) -> io::Result<()> {
+    pub fn save(&self, source: &Sources) -> io::Result<()> {
         let Some(directory) = &self.0 else {
             return Ok(());
         };
         let draft = directory.join(format!("{NAME}.new"));
         let file = fs::File::create(&draft)?;
-        io::Write::write_all(&mut &file, source.text.as_bytes())?;
+        io::Write::write_all(&mut &file, pack(source).as_bytes())?;
         // Before it takes the old one's place: a machine may lose power.
         file.sync_all()?;
         fs::rename(&draft, directory.join(NAME))
@@ -49,12 +53,52 @@ impl Kept {
             Ok(loaded) => return Ok((loaded, None)),
             Err(error) => error,
         };
-        let kept = self.0.as_ref().map(|directory| load(&directory.join(NAME)));
+        let kept = self
+            .0
+            .as_ref()
+            .map(|directory| load_kept(&directory.join(NAME)));
         match kept {
             Some(Ok(last)) => Ok((last, Some(error))),
             _ => Err(error),
         }
     }
+}
+
+fn load_kept(path: &Path) -> Result<Loaded, LoadError> {
+    let files = fs::read_to_string(path).ok().and_then(|text| unpack(&text));
+    match files {
+        Some(files) => load_sources(Sources::new(path.display().to_string(), files)),
+        None => load(path),
+    }
+}
+
+/// All files in one: a single one as it is, those of a directory with a mark before
+/// each.
+fn pack(sources: &Sources) -> String {
+    let files = sources.files().map(|(_, file)| {
+        let (name, len) = (file.name.replace('\n', "?"), file.text.len());
+        format!("{MARK}{len} bytes of {name}\n{}\n", file.text)
+    });
+    match sources.files().next() {
+        Some((_, file)) if !sources.is_directory() => file.text.clone(),
+        _ => files.collect(),
+    }
+}
+
+/// The files of a directory, if it was one.
+fn unpack(mut text: &str) -> Option<Vec<Source>> {
+    let mut files = Vec::new();
+    while let Some(marked) = text.strip_prefix(MARK) {
+        let (head, rest) = marked.split_once('\n')?;
+        let (len, name) = head.split_once(" bytes of ")?;
+        let (file, rest) = rest.split_at_checked(len.parse().ok()?)?;
+        files.push(Source {
+            name: name.to_owned(),
+            text: file.to_owned(),
+        });
+        text = rest.strip_prefix('\n')?;
+    }
+    (text.is_empty() && !files.is_empty()).then_some(files)
 }
 
 #[cfg(test)]
@@ -115,6 +159,24 @@ mod tests {
             name: "a".to_owned(),
             text: GOOD.to_owned(),
         };
-        Kept(None).save(&source).expect("nothing to do");
+        Kept(None).save(&source.into()).expect("nothing to do");
+    }
+
+    #[test]
+    fn the_files_of_a_directory_are_kept_with_their_names() {
+        let (directory, path, kept) = with("version = 2\n");
+        let files = directory.path().join("policy.d");
+        fs::create_dir(&files).expect("made");
+        for name in ["a", "b"] {
+            let text = GOOD.replace("\"a\"", &format!("\"{name}\""));
+            fs::write(files.join(format!("{name}.toml")), text).expect("written");
+        }
+        let loaded = load(&files).expect("a policy");
+        kept.save(&loaded.source).expect("kept");
+        let (last, error) = kept.load_or_last(&path).expect("the last one");
+        assert!(error.is_some());
+        let names = last.set.policies.iter().map(|policy| policy.name());
+        assert_eq!(names.collect::<Vec<_>>(), ["a", "b"]);
+        assert!(last.set.policies[1].file.ends_with("policy.d/b.toml"));
     }
 }

@@ -1,6 +1,6 @@
-//! The policy file: read, checked and compiled.
+//! The policy file, or a directory of them: read, checked and compiled.
 //!
-//! Each stage is a type, and none can be skipped: [`source::Source`] (text) is
+//! Each stage is a type, and none can be skipped: [`sources::Sources`] (text) is
 //! [`parsed`] (the right shape, with spans), then [`checked`] (every value
 //! means something), then compiled to a [`PolicySet`], which alone can reach
 //! the kernel.
@@ -23,6 +23,7 @@ mod parse;
 pub mod parsed;
 pub mod report;
 pub mod source;
+pub mod sources;
 pub mod summary;
 mod table;
 pub mod value_entry;
@@ -37,37 +38,47 @@ pub use report::Report;
 
 use fault::Faults;
 use source::Source;
+use sources::Sources;
 
-/// A policy file that can be used.
+/// A policy that can be used.
 #[derive(Debug)]
 pub struct Loaded {
     /// Its text.
-    pub source: Source,
+    pub source: Sources,
     /// Its policies.
     pub set: PolicySet,
     /// What is doubtful about it.
     pub warnings: Report,
 }
 
-/// Reads, checks and compiles the policy file at `path`.
+/// Reads, checks and compiles the policy file, or the directory of them, at `path`.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
-    load_source(Source::read(path)?)
+    load_sources(Sources::read(path)?)
 }
 
-/// The same for a text that was read before.
+/// The same for the text of one file that was read before.
 pub fn load_source(source: Source) -> Result<Loaded, LoadError> {
-    if source.text.trim().is_empty() {
-        return Err(LoadError::Empty { path: source.name });
+    load_sources(source.into())
+}
+
+/// The same for that of several: valid together, or not at all.
+pub fn load_sources(sources: Sources) -> Result<Loaded, LoadError> {
+    if let Some((_, file)) = sources
+        .files()
+        .find(|(_, file)| file.text.trim().is_empty())
+    {
+        let path = file.name.clone();
+        return Err(LoadError::Empty { path });
     }
     let mut faults = Faults::default();
     let checked =
-        parse::parse(&source.text, &mut faults).and_then(|file| check::check(file, &mut faults));
+        parse::parse(&sources, &mut faults).and_then(|file| check::check(file, &mut faults));
     match checked {
         Some(policies) => Ok(Loaded {
-            source: source.clone(),
-            set: compile::compile(policies, &source),
-            warnings: Report::new(source, faults.sorted()),
+            set: compile::compile(policies, &sources),
+            warnings: Report::new(sources.clone(), faults.sorted()),
+            source: sources,
         }),
-        None => Err(LoadError::Faulty(Report::new(source, faults.sorted()))),
+        None => Err(LoadError::Faulty(Report::new(sources, faults.sorted()))),
     }
 }

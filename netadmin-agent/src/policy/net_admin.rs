@@ -6,7 +6,7 @@ use netadmin_common::pieces::NetAdminRecord;
 use super::checked::{NetAdmin, OperationEntry};
 use super::operation_pattern::{OperationPattern, pieces};
 use super::parsed::Access;
-use super::source::Source;
+use super::sources::Sources;
 
 /// The section, with its lines.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub struct OperationRule {
 }
 
 impl NetAdminRules {
-    pub(super) fn compile(section: NetAdmin, source: &Source) -> Self {
+    pub(super) fn compile(section: NetAdmin, source: &Sources) -> Self {
         let rules = |entries: Vec<OperationEntry>| {
             let rule = |entry: OperationEntry| OperationRule {
                 pattern: entry.pattern,

@@ -10,6 +10,7 @@ use super::parsed::{
     Access, Answer, Entry, File, Interface, Mode, Names, NetAdmin, OnBreach, OptionRule, Policy,
     Promiscuous,
 };
+use super::sources::Sources;
 use super::table::{self, Table, Value};
 
 /// The version of the policy file that this agent reads.
@@ -19,17 +20,31 @@ const ACCESS: [(&str, Access); 2] = [("allow", Access::Allow), ("deny", Access::
 const ON_BREACH: [(&str, OnBreach); 2] = [("report", OnBreach::Report), ("kill", OnBreach::Kill)];
 const MODES: [(&str, Mode); 2] = [("enforce", Mode::Enforce), ("audit", Mode::Audit)];
 
-/// Reads a file. `None` if it is not TOML at all.
-pub fn parse(text: &str, faults: &mut Faults) -> Option<File> {
-    let (document, errors) = DeTable::parse_recoverable(text);
+/// Reads all files. `None` if one of them is not TOML at all.
+pub fn parse(sources: &Sources, faults: &mut Faults) -> Option<File> {
+    let read: Vec<Option<File>> = sources
+        .files()
+        .map(|(start, source)| parse_one(start, &source.text, faults))
+        .collect();
+    let files: Option<Vec<File>> = read.into_iter().collect();
+    Some(File {
+        policies: files?.into_iter().flat_map(|file| file.policies).collect(),
+    })
+}
+
+/// Reads one file that begins at `start`. It is read with as much space before it,
+/// so that the places in it are right from the first.
+fn parse_one(start: usize, text: &str, faults: &mut Faults) -> Option<File> {
+    let text = " ".repeat(start) + text;
+    let (document, errors) = DeTable::parse_recoverable(&text);
     if !errors.is_empty() {
         for error in errors {
             let problem = Problem::Syntax(error.message().to_owned());
-            faults.push(Fault::new(problem, error.span().unwrap_or(0..0)));
+            faults.push(Fault::new(problem, error.span().unwrap_or(start..start)));
         }
         return None;
     }
-    let root = Table::root(document.get_ref());
+    let root = Table::root(document.get_ref(), start);
     version(&root, faults)?;
     root.only(&["version", "policy"], faults);
     Some(File {
@@ -41,7 +56,7 @@ pub fn parse(text: &str, faults: &mut Faults) -> Option<File> {
 /// that says no version, or says it wrong, is read on.
 fn version(root: &Table<'_, '_>, faults: &mut Faults) -> Option<()> {
     let fault = match root.get("version") {
-        None => Fault::new(Problem::NoVersion, 0..0),
+        None => Fault::new(Problem::NoVersion, root.span()),
         Some(value) => match value.get_ref() {
             DeValue::Integer(number) if number.to_string() == VERSION => return Some(()),
             DeValue::Integer(number) => Fault::new(
@@ -58,7 +73,7 @@ fn version(root: &Table<'_, '_>, faults: &mut Faults) -> Option<()> {
 
 fn policies(root: &Table<'_, '_>, faults: &mut Faults) -> Vec<Policy> {
     let Some(value) = root.get("policy") else {
-        faults.push(Fault::new(Problem::NoPolicy, 0..0).help("add a `[[policy]]`"));
+        faults.push(Fault::new(Problem::NoPolicy, root.span()).help("add a `[[policy]]`"));
         return Vec::new();
     };
     if value.get_ref().is_table() {

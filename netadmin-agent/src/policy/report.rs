@@ -3,27 +3,49 @@
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::fault::{Fault, Severity};
-use super::source::Source;
+use super::sources::Sources;
 
 /// How many faults are written out; what is wrong with the rest shows when
 /// these are mended.
 const MAX_SHOWN: usize = 50;
 
-/// The faults of one file, with its text.
+/// The faults of a policy, with its text.
 #[derive(Clone, Debug)]
 pub struct Report {
-    source: Source,
+    source: Sources,
     faults: Vec<Fault>,
 }
 
 impl Report {
-    pub(super) fn new(source: Source, faults: Vec<Fault>) -> Self {
+    pub(super) fn new(source: Sources, faults: Vec<Fault>) -> Self {
         Self { source, faults }
     }
 
-    /// The file's name.
+    /// The name of the file, or of the directory.
     pub fn name(&self) -> &str {
         &self.source.name
+    }
+
+    /// Which of both it is.
+    pub fn kind(&self) -> &'static str {
+        if self.source.is_directory() {
+            "directory"
+        } else {
+            "file"
+        }
+    }
+
+    /// The first fault in one line: `FILE:LINE:COLUMN: what`.
+    pub fn first(&self) -> String {
+        let Some(fault) = self.faults.first() else {
+            return String::new();
+        };
+        let (file, span) = self.source.within(&fault.span);
+        let before = file.text.get(..span.start).unwrap_or_default();
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = 1 + before[line_start..].chars().count();
+        let line = file.line(span.start);
+        format!("{}:{line}:{column}: {}", file.name, fault.problem)
     }
 
     /// The faults, in the order of the file.
@@ -70,16 +92,26 @@ impl Report {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let mut snippet = Snippet::source(&self.source.text)
-            .path(&self.source.name)
-            .annotation(AnnotationKind::Primary.span(fault.span.clone()));
+        let (file, span) = self.source.within(&fault.span);
+        let title = level.primary_title(fault.problem.to_string());
+        let mut snippet = Snippet::source(&file.text)
+            .path(&file.name)
+            .annotation(AnnotationKind::Primary.span(span));
+        let mut elsewhere = None;
         if let Some((span, label)) = &fault.context {
-            let annotation = AnnotationKind::Context.span(span.clone());
-            snippet = snippet.annotation(annotation.label(label));
+            let (other, span) = self.source.within(span);
+            let annotation = AnnotationKind::Context.span(span).label(label);
+            if std::ptr::eq(other, file) {
+                snippet = snippet.annotation(annotation);
+            } else {
+                let other = Snippet::source(&other.text).path(&other.name);
+                elsewhere = Some(other.annotation(annotation));
+            }
         }
-        let group = level
-            .primary_title(fault.problem.to_string())
-            .element(snippet);
+        let mut group = title.element(snippet);
+        if let Some(other) = elsewhere {
+            group = group.element(other);
+        }
         match &fault.help {
             Some(help) => group.element(Level::HELP.message(help)),
             None => group,

@@ -19,11 +19,11 @@ pub struct Table<'t, 'i> {
 }
 
 impl<'t, 'i> Table<'t, 'i> {
-    /// The table at the top of the file.
-    pub fn root(entries: &'t DeTable<'i>) -> Self {
+    /// The table at the top of the file that begins at `start`.
+    pub fn root(entries: &'t DeTable<'i>, start: usize) -> Self {
         Self {
             name: "the file",
-            span: 0..0,
+            span: start..start,
             entries,
         }
     }

@@ -14,12 +14,13 @@ use super::watch::{PolicyWatch, SETTLE};
 use crate::cgroups::{GuardError, Guards};
 use crate::events::{Clock, Sink, decode};
 use crate::exit::Exit;
+use crate::history::History;
 use crate::kernel::Programs;
 use crate::kernel::pins::Pins;
 use crate::notify::Manager;
 use crate::output;
 use crate::policy::Kept;
-use crate::policy::source::Source;
+use crate::policy::sources::Sources;
 use crate::records::Record;
 
 /// How often there is time for what can wait.
@@ -42,6 +43,7 @@ pub struct Agent {
     manager: Manager,
     pub(super) kept: Option<Kept>,
     pub(super) watch: Option<PolicyWatch>,
+    pub(super) history: History,
     _lock: Option<Rc<Pins>>,
 }
 
@@ -75,6 +77,7 @@ impl Agent {
             manager: Manager::of_this_process(),
             kept: None,
             watch: None,
+            history: History::default(),
             _lock: None,
         })
     }
@@ -83,7 +86,20 @@ impl Agent {
     pub fn keep(&mut self, lock: Option<Rc<Pins>>, former: Former, watch: PolicyWatch) {
         self._lock = lock;
         self.teller.remember(former);
+        self.history = History::new(watch.path().display().to_string());
         self.watch = Some(watch);
+        self.leave_history();
+    }
+
+    /// Leaves what it has done for `status` to read.
+    pub(super) fn leave_history(&mut self) {
+        let left = self.programs.history().map_err(anyhow::Error::from);
+        let left = left.and_then(|mut map| Ok(self.history.write(&mut map)?));
+        if let Err(error) = left {
+            output::complain(&format!(
+                "netadmin-agent: error: cannot tell `status` what was done: {error}\n"
+            ));
+        }
     }
 
     /// Says that it is in force.
@@ -104,7 +120,7 @@ impl Agent {
     }
 
     /// Keeps the policy in force for the next boot, here and after each reload.
-    pub fn keep_policy(&mut self, kept: Kept, source: &Source) {
+    pub fn keep_policy(&mut self, kept: Kept, source: &Sources) {
         if let Err(error) = kept.save(source) {
             output::complain(&format!(
                 "netadmin-agent: error: cannot keep the policy for the next boot: {error}\n"

@@ -5,7 +5,7 @@ use super::publish::{forget_globs, publish, publish_globs, publish_value_rules};
 use super::start::turn;
 use crate::cgroups::Guards;
 use crate::output;
-use crate::policy::{self, PolicySet};
+use crate::policy::{self, LoadError, PolicySet};
 
 impl Agent {
     /// Reads the policy again, if its text is another one.
@@ -32,6 +32,7 @@ impl Agent {
             });
         match outcome {
             Ok(source) => {
+                self.history.reloads.applied();
                 output::complain("netadmin-agent: policy reloaded\n");
                 self.announce();
                 if let Some(kept) = self.kept.take() {
@@ -39,6 +40,7 @@ impl Agent {
                 }
             }
             Err(error) => {
+                self.history.reloads.refused(&in_one_line(&error));
                 output::show_error(&error);
                 output::complain(
                     "netadmin-agent: error: the changed policy is refused; \
@@ -46,6 +48,7 @@ impl Agent {
                 );
             }
         }
+        self.leave_history();
     }
 
     /// Writes the policies, and what they mean for each cgroup, beside those in
@@ -66,5 +69,13 @@ impl Agent {
         self.guards.turn();
         forget_globs(self.guards.book().spare(), &mut self.programs)?;
         publish_value_rules(&[self.guards.book().policies()], &mut self.programs)
+    }
+}
+
+/// An error with its causes; of a faulty policy, with the place of the first fault.
+fn in_one_line(error: &anyhow::Error) -> String {
+    match error.downcast_ref() {
+        Some(LoadError::Faulty(report)) => format!("{error}: {}", report.first()),
+        _ => format!("{error:#}"),
     }
 }

@@ -1,5 +1,5 @@
-//! Noticing that the policy file is another one: written, replaced, or swapped
-//! behind a symbolic link as Kubernetes does it with a ConfigMap.
+//! Noticing that the policy file, or a directory of them, is another one: written,
+//! replaced, or swapped behind a symbolic link as Kubernetes does it with a ConfigMap.
 
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -10,6 +10,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use tokio::io::unix::AsyncFd;
 
 use crate::output;
+use crate::policy::sources::{Snapshot, snapshot};
 
 /// Editors write in several steps: wait until they have done.
 pub const SETTLE: Duration = Duration::from_millis(100);
@@ -22,10 +23,10 @@ impl AsRawFd for Notices {
     }
 }
 
-/// Watches one policy file.
+/// Watches one policy file, or a directory of them.
 pub struct PolicyWatch {
     path: PathBuf,
-    seen: Option<Vec<u8>>,
+    seen: Snapshot,
     notices: Option<AsyncFd<Notices>>,
 }
 
@@ -48,14 +49,14 @@ impl PolicyWatch {
         }
         let watch = Self {
             path: path.to_owned(),
-            seen: fs::read(path).ok(),
+            seen: snapshot(path),
             notices: notices.ok(),
         };
         watch.watch_directories();
         watch
     }
 
-    /// The file.
+    /// The file, or the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -63,7 +64,7 @@ impl PolicyWatch {
     /// Whether its text is another one than when this was last asked.
     pub fn has_changed(&mut self) -> bool {
         self.watch_directories();
-        let now = fs::read(&self.path).ok();
+        let now = snapshot(&self.path);
         let changed = now != self.seen;
         self.seen = now;
         changed
@@ -83,8 +84,9 @@ impl PolicyWatch {
         }
     }
 
-    /// The directory of the file, and that of what it links to: the names in them
-    /// change. Watching one again changes nothing.
+    /// The directory of the file, and that of what it links to, because the names in
+    /// them change; and the directory of files itself. Watching one again changes
+    /// nothing.
     fn watch_directories(&self) {
         let Some(notices) = &self.notices else { return };
         let changes = AddWatchFlags::IN_CLOSE_WRITE
@@ -92,6 +94,10 @@ impl PolicyWatch {
             | AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_DELETE;
         let target = fs::canonicalize(&self.path).unwrap_or_default();
+        if self.path.is_dir() {
+            // One that is gone is looked at now and then all the same.
+            let _ = notices.get_ref().0.add_watch(&self.path, changes);
+        }
         for path in [self.path.as_path(), &target] {
             let directory = match path.parent() {
                 Some(parent) if parent.as_os_str().is_empty() => Path::new("."),

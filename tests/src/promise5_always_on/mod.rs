@@ -3,6 +3,7 @@
 
 mod births;
 mod cgroups;
+mod exec;
 mod outlives;
 mod reload;
 mod takeover;
@@ -19,6 +20,7 @@ pub fn trials() -> Vec<Trial> {
     cgroups::add(&mut trials);
     births::add(&mut trials);
     outlives::add(&mut trials);
+    exec::add(&mut trials);
     reload::add(&mut trials);
     takeover::add(&mut trials);
     trials.finish()

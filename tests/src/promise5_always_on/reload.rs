@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 
 use crate::rig::{
     AgentRun, Attacker, Cgroup, Container, Standing, Trials, USUAL_POLICY, Way, errno_of,
-    new_directory, poll,
+    new_directory, poll, run,
 };
 
 const SOON: Duration = Duration::from_secs(20);
@@ -18,6 +18,7 @@ const RELOADS: usize = 20;
 
 pub fn add(trials: &mut Trials) {
     trials.alone("a_policy_file_that_is_written_comes_into_force", written);
+    trials.alone("a_directory_of_policy_files_comes_into_force", directory);
     trials.alone("a_policy_that_kubernetes_swaps_comes_into_force", swapped);
     trials.alone(
         "an_attacker_wins_nothing_while_policies_are_reloaded",
@@ -50,6 +51,15 @@ fn written() -> Result<()> {
     standing.write_policy("version = 1\n[[policy]]\nname = 7\n")?;
     let agent = standing.agent()?;
     agent.wait_for_line("netadmin-agent: error: the changed policy is refused")?;
+    let reloads = reloads_in_status()?;
+    let error = reloads["last_refused"]["error"]
+        .as_str()
+        .unwrap_or_default();
+    // (A file that is being written may be read before it is whole.)
+    let told = reloads["applied"].as_u64() >= Some(1)
+        && reloads["refused"].as_u64() >= Some(1)
+        && error.contains("policy.toml:2:1");
+    ensure!(told, "{reloads}");
     ensure!(mark()? == 0);
     ensure!(
         Way::Ioctl.refused()? == libc::EPERM,
@@ -62,6 +72,45 @@ fn written() -> Result<()> {
     mark_becomes(0)?;
     ensure!(Way::Ioctl.refused()? == 0);
     standing.unload()
+}
+
+fn reloads_in_status() -> Result<serde_json::Value> {
+    let (_, said) = run(&["status", "--json"])?;
+    let status: serde_json::Value = serde_json::from_str(said.trim())?;
+    Ok(status["set"]["agent"]["reloads"].clone())
+}
+
+/// A directory of files is one policy: it changes as a whole, in the order of names.
+fn directory() -> Result<()> {
+    let directory = new_directory()?;
+    let file = |name: &str| directory.join(name);
+    let lenient = lenient().replace("\"cnf\"", "\"lenient\"");
+    fs::write(file("20-usual.toml"), USUAL_POLICY)?;
+    fs::write(file("10-lenient.toml.draft"), &lenient)?;
+    Cgroup::make_usual()?;
+    let policy = directory.to_string_lossy().into_owned();
+    let mut agent = AgentRun::start(&new_directory()?, &["--ephemeral", "--policy", &policy])?;
+    agent.wait_for_line("netadmin-agent: in force")?;
+    ensure!(mark()? == libc::EPERM);
+    // The first that matches applies: now the one of the first file.
+    fs::rename(file("10-lenient.toml.draft"), file("10-lenient.toml"))?;
+    mark_becomes(0)?;
+    // A name that another file has: nothing changes, and both places are told.
+    fs::write(file("30-again.toml"), USUAL_POLICY)?;
+    let told = || {
+        let said = agent.stderr();
+        let both = said.contains("30-again.toml:3:8") && said.contains("20-usual.toml");
+        both.then_some(())
+    };
+    poll(SOON, told).with_context(|| agent.stderr())?;
+    ensure!(mark()? == 0);
+    fs::remove_file(file("30-again.toml"))?;
+    fs::remove_file(file("10-lenient.toml"))?;
+    mark_becomes(libc::EPERM)?;
+    agent.signal(Signal::SIGTERM)?;
+    ensure!(agent.wait()? == 0);
+    fs::remove_dir_all(&directory)?;
+    Ok(())
 }
 
 impl Way {
