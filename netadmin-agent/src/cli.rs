@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -35,6 +36,9 @@ pub struct RunOptions {
     /// Where events go: a file, appended to, or `-` for standard output.
     #[arg(long, value_name = "FILE", default_value = "-")]
     pub events: EventsTo,
+    /// Serve metrics for Prometheus at this address and port, over HTTP.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
     /// Write the debug lines of the BPF programs to standard error.
     #[arg(long)]
     pub log_programs: bool,

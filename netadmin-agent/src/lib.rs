@@ -3,7 +3,7 @@
 //! Its rooms know little of each other: [`policy`] (the file, checked and
 //! compiled), [`kernel`] (the programs, loaded and attached), [`cgroups`] (who is
 //! guarded), [`events`] (what the programs tell, as JSON), [`doctor`] (what this
-//! machine can do), [`check`], [`explain`], [`exec`], [`operations`], what is done about a breach,
+//! machine can do), [`check`], [`explain`], [`exec`], [`operations`], [`metrics`], what is done about a breach,
 //! what an agent has done ([`history`]), and [`run`], which brings them together.
 
 mod breach;
@@ -17,6 +17,7 @@ pub mod exit;
 pub mod explain;
 pub mod history;
 pub mod kernel;
+pub mod metrics;
 pub mod notify;
 pub mod operations;
 pub mod output;

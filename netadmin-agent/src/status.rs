@@ -162,13 +162,14 @@ fn events(path: &Path) -> Option<Events> {
     let map = MapData::from_pin(path).and_then(Map::from_map_data).ok()?;
     let account: PerCpuArray<_, Record<EventAccount>> = map.try_into().ok()?;
     let cpus = account.get(&0, 0).ok()?;
-    let sum = |count: fn(&EventAccount) -> u64| cpus.iter().map(|cpu| count(&cpu.0)).sum();
+    let cpus = cpus.iter().map(|cpu| &cpu.0);
+    let sum = cpus.fold(EventAccount::default(), |sum, cpu| sum.plus(cpu));
     Some(Events {
-        seen: sum(|cpu| cpu.seen),
-        submitted: sum(|cpu| cpu.submitted),
-        suppressed: sum(|cpu| cpu.suppressed),
-        dropped: sum(|cpu| cpu.dropped),
-        breaches: sum(|cpu| cpu.breaches),
+        seen: sum.seen,
+        submitted: sum.submitted,
+        suppressed: sum.suppressed,
+        dropped: sum.dropped,
+        breaches: sum.breaches,
     })
 }
 

@@ -126,3 +126,17 @@ pub struct EventAccount {
     /// Breaches, whether or not their events were handed on.
     pub breaches: u64,
 }
+
+impl EventAccount {
+    /// The sum of two processors' accounts.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        Self {
+            seen: self.seen + other.seen,
+            submitted: self.submitted + other.submitted,
+            suppressed: self.suppressed + other.suppressed,
+            dropped: self.dropped + other.dropped,
+            breaches: self.breaches + other.breaches,
+        }
+    }
+}

@@ -64,12 +64,15 @@ pub struct Event<'a> {
     seq: u64,
     time: String,
     node_name: &'a str,
-    event: &'static str,
+    /// The kind, in a word.
+    pub event: &'static str,
     process: Process<'a>,
-    policy: Option<&'a str>,
+    /// The policy that applies.
+    pub policy: Option<&'a str>,
     rule: Option<Name>,
     line: Option<usize>,
-    operation: Option<Name>,
+    /// What was asked for.
+    pub operation: Option<Name>,
     via: Option<Name>,
     interface: Option<Interface>,
     value: Option<i64>,

@@ -17,6 +17,7 @@ use crate::exit::Exit;
 use crate::history::History;
 use crate::kernel::Programs;
 use crate::kernel::pins::Pins;
+use crate::metrics::{Endpoint, Snapshot};
 use crate::notify::Manager;
 use crate::output;
 use crate::policy::Kept;
@@ -44,6 +45,7 @@ pub struct Agent {
     pub(super) kept: Option<Kept>,
     pub(super) watch: Option<PolicyWatch>,
     pub(super) history: History,
+    endpoint: Option<Endpoint>,
     _lock: Option<Rc<Pins>>,
 }
 
@@ -78,6 +80,7 @@ impl Agent {
             kept: None,
             watch: None,
             history: History::default(),
+            endpoint: None,
             _lock: None,
         })
     }
@@ -100,6 +103,11 @@ impl Agent {
                 "netadmin-agent: error: cannot tell `status` what was done: {error}\n"
             ));
         }
+    }
+
+    /// Answers who asks for the metrics.
+    pub fn serve_metrics(&mut self, endpoint: Option<Endpoint>) {
+        self.endpoint = endpoint;
     }
 
     /// Says that it is in force.
@@ -152,13 +160,15 @@ impl Agent {
                     self.settled = None;
                     self.reload_if_changed();
                 }
+                // Who asked may be gone.
+                Wake::Asked(reply) => drop(reply.send(self.metrics())),
                 Wake::Hangup => self.hang_up(),
                 Wake::Stop => return self.stop(),
             }
         }
     }
 
-    async fn wait(&self, signals: &mut Signals) -> anyhow::Result<Wake> {
+    async fn wait(&mut self, signals: &mut Signals) -> anyhow::Result<Wake> {
         tokio::select! {
             _ = signals.terminate.recv() => Ok(Wake::Stop),
             _ = signals.interrupt.recv() => Ok(Wake::Stop),
@@ -172,6 +182,7 @@ impl Agent {
             () = self.manager.is_waiting() => Ok(Wake::Work),
             () = PolicyWatch::noticed(self.watch.as_ref()) => Ok(Wake::Noticed),
             () = until(self.settled) => Ok(Wake::Policy),
+            reply = Endpoint::asked(self.endpoint.as_mut()) => Ok(Wake::Asked(reply)),
             () = until(Some(self.next_tick)) => Ok(Wake::Tick),
         }
     }
@@ -270,17 +281,15 @@ impl Agent {
     /// Says how many breaches there were, and when the buffer was full and refusals
     /// went unreported; they were refused all the same.
     fn tell_losses(&mut self) {
-        let Ok(cpus) = self.account.get(&0, 0) else {
-            return;
-        };
-        let breaches = cpus.iter().map(|account| account.0.breaches).sum();
+        let EventAccount {
+            breaches, dropped, ..
+        } = self.account();
         if breaches > self.breaches {
             self.breaches = breaches;
             output::complain(&format!(
                 "netadmin-agent: {breaches} breaches since the start\n"
             ));
         }
-        let dropped = cpus.iter().map(|account| account.0.dropped).sum();
         if dropped > self.dropped {
             self.dropped = dropped;
             output::complain(&format!(
@@ -288,6 +297,24 @@ impl Agent {
                  because they came faster than they could be written\n"
             ));
         }
+    }
+
+    /// The sum over all processors.
+    fn account(&self) -> EventAccount {
+        let cpus = self.account.get(&0, 0);
+        let cpus = cpus.iter().flat_map(|cpus| cpus.iter());
+        cpus.fold(EventAccount::default(), |sum, cpu| sum.plus(&cpu.0))
+    }
+
+    fn metrics(&self) -> String {
+        self.teller.metrics().text(&Snapshot {
+            account: self.account(),
+            reloads: &self.history.reloads,
+            lines_lost: self.teller.lost(),
+            policies: self.guards.book().policies().policies.len(),
+            cgroups: self.guards.count(),
+            limits: self.programs.limits(),
+        })
     }
 
     /// Goes through the whole tree when births or deaths of cgroups found no room in

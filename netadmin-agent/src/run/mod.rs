@@ -19,6 +19,7 @@ use crate::events::Sink;
 use crate::exit::{CannotEnforce, Exit};
 use crate::kernel::KernelError;
 use crate::kernel::pins::Pins;
+use crate::metrics::Endpoint;
 use crate::output;
 use crate::policy::Kept;
 
@@ -41,6 +42,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Exit> {
     runtime()?.block_on(async {
         let mut signals = Signals::new()?;
         let mut agent = start::start(loaded.set, sink, options)?;
+        agent.serve_metrics(options.metrics.map(Endpoint::open));
         agent.announce();
         agent.keep_policy(kept, &loaded.source);
         agent.serve(&mut signals).await

@@ -7,6 +7,7 @@ use netadmin_common::{EventKind, EventRecord};
 use crate::breach;
 use crate::cgroups::{Guards, Names};
 use crate::events::{Clock, Context, Event, PolicyName, Sink, SinkError, Written, node_name};
+use crate::metrics::Metrics;
 use crate::output;
 
 /// The policies of sets of programs before, by generation: their events may come
@@ -18,8 +19,8 @@ pub struct Teller {
     sink: Sink,
     node_name: String,
     seq: u64,
-    generation: u32,
-    former: Former,
+    policies: Policies,
+    metrics: Metrics,
 }
 
 impl Teller {
@@ -29,14 +30,27 @@ impl Teller {
             sink,
             node_name: node_name(),
             seq: 0,
-            generation,
-            former: Former::new(),
+            policies: Policies {
+                generation,
+                former: Former::new(),
+            },
+            metrics: Metrics::new(),
         }
     }
 
     /// And for those of earlier ones.
     pub fn remember(&mut self, former: Former) {
-        self.former = former;
+        self.policies.former = former;
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Lines that could not be written.
+    pub fn lost(&self) -> u64 {
+        self.sink.lost()
     }
 
     /// For log rotation.
@@ -58,27 +72,35 @@ impl Teller {
             seq: self.seq,
             node_name: &self.node_name,
             clock,
-            policy: self.policy_of(record, guards),
+            policy: self.policies.of(record, guards),
             cgroup: cgroup.as_deref(),
             cleared,
         };
         let Some(event) = Event::new(kind, record, &context) else {
             return true;
         };
-        let line = event.to_line();
         self.seq += 1;
-        match self.sink.write(&line) {
-            Written::Whole | Written::Lost(None) => true,
+        match self.sink.write(&event.to_line()) {
+            Written::Whole => self.metrics.told(&event),
+            Written::Lost(None) => {}
             Written::Lost(Some(error)) => {
                 output::complain(&format!("netadmin-agent: error: {error}\n"));
-                true
             }
-            Written::Closed => false,
+            Written::Closed => return false,
         }
+        true
     }
+}
 
+/// The names of policies, now and before.
+struct Policies {
+    generation: u32,
+    former: Former,
+}
+
+impl Policies {
     /// The policy that an event's programs mean.
-    fn policy_of<'a>(&'a self, record: &EventRecord, guards: &'a Guards) -> Option<PolicyName<'a>> {
+    fn of<'a>(&'a self, record: &EventRecord, guards: &'a Guards) -> Option<PolicyName<'a>> {
         if record.generation == self.generation {
             let policy = guards.book().policy(record.policy);
             return policy.map(PolicyName::InForce);

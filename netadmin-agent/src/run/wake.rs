@@ -7,6 +7,8 @@ use aya::maps::{MapData, RingBuf};
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::metrics::Reply;
+
 /// A buffer that programs write to.
 pub type Buffer = AsyncFd<RingBuf<MapData>>;
 
@@ -44,6 +46,8 @@ pub enum Wake {
     Noticed,
     /// It has been quiet there since.
     Policy,
+    /// Somebody asks for the metrics.
+    Asked(Reply),
     /// SIGHUP.
     Hangup,
     /// SIGTERM or SIGINT.

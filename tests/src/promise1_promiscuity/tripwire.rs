@@ -14,6 +14,7 @@ use super::VICTIM;
 use crate::attack::ioctl::{Family, change_flags};
 use crate::attack::link::{self, RTM_SETLINK, change};
 use crate::attack::{IFF_PROMISC, Target};
+use crate::rig::metrics::{Metrics, free_address};
 use crate::rig::{Agent, Cgroup, Container, DeviceState, Event, Trials, USUAL_POLICY, make, poll};
 
 const KILLED: &str = r#"version = 1
@@ -97,7 +98,10 @@ fn check(breach: &Event, attacker: i32) -> Result<()> {
 }
 
 fn breach_is_undone() -> Result<()> {
-    let agent = Agent::start(USUAL_POLICY)?;
+    let address = free_address()?;
+    let agent = Agent::start_with_metrics(USUAL_POLICY, address)?;
+    let breaches = || Metrics::scrape(address)?.value("netadmin_agent_breaches_total");
+    ensure!(breaches()? == 0, "a breach before there was one");
     let container = Container::guarded()?;
     container.set_up(|| make::dummy(VICTIM))?;
     let attacker = container.attempt_and_hold(keep_on)?;
@@ -107,6 +111,7 @@ fn breach_is_undone() -> Result<()> {
     ensure!(breach.cleared == Some(true), "{breach:#?}");
     let said = agent.stderr();
     ensure!(said.contains("BREACH"), "{said}");
+    ensure!(breaches()? > 0, "no breach was counted");
     ensure!(agent.stop_after_breaches()? == 0);
     Ok(())
 }

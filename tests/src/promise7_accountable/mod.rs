@@ -1,5 +1,6 @@
 //! Promise 7: every refusal yields one event that says all.
 
+mod metrics;
 mod program_log;
 
 use std::os::fd::AsFd as _;
@@ -63,6 +64,7 @@ pub fn trials() -> Vec<Trial> {
     }
     trials.alone("events_go_to_standard_output_without_a_file", to_stdout);
     program_log::add(&mut trials);
+    metrics::add(&mut trials);
     trials.finish()
 }
 

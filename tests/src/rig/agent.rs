@@ -1,6 +1,7 @@
 //! The agent, started, listened to and stopped.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -169,6 +170,11 @@ impl Agent {
         Self::start_with(policy, false, &[])
     }
 
+    /// The same, with metrics served at this address.
+    pub fn start_with_metrics(policy: &str, address: SocketAddr) -> Result<Self> {
+        Self::start_with(policy, true, &["--metrics", &address.to_string()])
+    }
+
     fn start_with(policy: &str, to_file: bool, more: &[&str]) -> Result<Self> {
         Cgroup::make_usual().context("make the control groups")?;
         let directory = new_directory()?;
@@ -206,6 +212,11 @@ impl Agent {
     /// All events that are written so far.
     pub fn events_written(&self) -> Result<Vec<Event>> {
         self.events.since(Mark::START)
+    }
+
+    /// Waits until a line of standard error begins so.
+    pub fn wait_for_line(&mut self, beginning: &str) -> Result<()> {
+        self.run.wait_for_line(beginning)
     }
 
     /// Its process id.

@@ -11,6 +11,7 @@ pub mod child;
 mod container;
 mod event;
 mod follow;
+pub mod metrics;
 mod need;
 mod refusal;
 mod stage;
