@@ -38,7 +38,8 @@ impl Ground {
 /// to it.
 pub fn with_user_namespace() -> io::Result<()> {
     unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET | libc::CLONE_NEWNS)?;
-    mount_sysfs()
+    mount_sysfs()?;
+    change_flags(Family::Inet, "lo", IFF_UP, 0)
 }
 
 fn unshare(flags: i32) -> io::Result<()> {

@@ -135,7 +135,9 @@ fn carry_out(way: &Way) -> Outcome {
 fn not_begun(error: &io::Error) -> Outcome {
     let errno = error.raw_os_error();
     match errno {
-        Some(libc::EOPNOTSUPP) => Outcome::new(Verdict::Absent, errno, "no such device type"),
+        Some(libc::EOPNOTSUPP) => {
+            Outcome::new(Verdict::Absent, errno, "this kernel has no such thing")
+        }
         Some(libc::EPERM | libc::EACCES) => {
             Outcome::new(Verdict::Closed, errno, "refused before it began")
         }

@@ -41,6 +41,14 @@ pub struct CallRecord {
     pub level: i32,
     /// See `level`.
     pub optname: i32,
+    /// 1 + the [`crate::SocketOption`] that the control message at hand gives
+    /// (`__sock_cmsg_send`); 0 if none is at hand.
+    pub control: u32,
+    /// Its value, from the kernel's own copy.
+    pub control_value: u32,
+    /// Whether the message is as long as it must be, 0 or 1: else the kernel sets
+    /// nothing.
+    pub control_valid: u32,
 }
 
-const _: () = assert!(size_of::<CallRecord>() == 36);
+const _: () = assert!(size_of::<CallRecord>() == 48);

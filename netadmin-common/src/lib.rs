@@ -36,4 +36,4 @@ pub use value::{Range, ValueSet};
 
 /// Version of every record that crosses the border to the kernel or is pinned.
 /// Raised by any change of a `repr(C)` type in this crate.
-pub const LAYOUT_VERSION: u32 = 5;
+pub const LAYOUT_VERSION: u32 = 6;

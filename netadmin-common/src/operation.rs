@@ -160,6 +160,8 @@ vias! {
     Capable = 34, "capable";
     /// `getsockopt(2)`.
     Getsockopt = 35, "getsockopt";
+    /// A control message of `sendmsg(2)`, or of `sendmmsg(2)` or io_uring.
+    Sendmsg = 36, "sendmsg";
 }
 
 /// What is known of an option's value.

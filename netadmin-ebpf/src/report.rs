@@ -142,6 +142,13 @@ impl Question {
         }
     }
 
+    /// The way that it came.
+    #[inline(always)]
+    pub fn by(mut self, via: Via) -> Self {
+        self.via = via as u32;
+        self
+    }
+
     /// Under the policy with this index, which the hook has consulted before.
     /// Without it, under the one that is then in force.
     #[inline(always)]

@@ -19,6 +19,12 @@ pub enum KernelError {
     /// Functions of the kernel could not be found.
     #[error(transparent)]
     Symbols(#[from] SymbolError),
+    /// The programs have not seen the control message that they were shown.
+    #[error(
+        "cannot show the eBPF programs a control message: {0}; the agent needs one socket of \
+         AF_INET for it (RestrictAddressFamilies= of a systemd unit must have it)"
+    )]
+    ControlMessage(#[source] nix::Error),
     /// The kernel's BTF could not be read.
     #[error("{VMLINUX_BTF}: {0}")]
     Btf(#[from] aya::BtfError),

@@ -11,7 +11,9 @@ use netadmin_common::{
     guard::POLICY_NAME_LEN,
 };
 
-use super::{KernelError, Programs, symbols};
+use nix::errno::Errno;
+
+use super::{KernelError, Programs, control, symbols};
 use crate::{history, records::Record};
 
 impl Programs {
@@ -64,6 +66,20 @@ impl Programs {
             })?;
         }
         Ok(())
+    }
+
+    /// Shows the programs a control message, and makes sure that they have seen it.
+    pub(super) fn show_control_message(&mut self) -> Result<(), KernelError> {
+        control::provoke().map_err(KernelError::ControlMessage)?;
+        let map: Array<&mut MapData, u64> = map(&mut self.ebpf, "SYMBOLS")?;
+        match map.get(&(2 * symbols::CONTROL_MESSAGE), 0) {
+            Ok(0) => Err(KernelError::ControlMessage(Errno::ENOENT)),
+            Ok(_start) => Ok(()),
+            Err(source) => Err(KernelError::Map {
+                map: "SYMBOLS",
+                source,
+            }),
+        }
     }
 
     /// The map of generic netlink families, for keeps; `None` if it has been

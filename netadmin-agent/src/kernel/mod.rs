@@ -1,6 +1,7 @@
 //! What this kernel can do, and the programs in it.
 
 mod btf;
+mod control;
 mod error;
 mod families;
 mod layout;

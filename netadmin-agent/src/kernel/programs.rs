@@ -55,6 +55,11 @@ const JUDGES: &[(&str, Attachment)] = &[
     ("devinet_ioctl", Attachment::Fentry("devinet_ioctl")),
     ("sysfs_flags_done", Attachment::Fexit("flags_store")),
     ("sysfs_flags", Attachment::Fentry("flags_store")),
+    (
+        "control_message_done",
+        Attachment::Fexit("__sock_cmsg_send"),
+    ),
+    ("control_message", Attachment::Fentry("__sock_cmsg_send")),
     ("tun_dev_create", Attachment::Lsm("tun_dev_create")),
     ("socket_setsockopt", Attachment::Lsm("socket_setsockopt")),
     ("netlink_send", Attachment::Lsm("netlink_send")),
@@ -220,6 +225,7 @@ impl Programs {
     /// Attaches what refuses.
     pub fn enforce(&mut self) -> Result<(), KernelError> {
         self.attach_all(JUDGES)?;
+        self.show_control_message()?;
         sleep(UNDER_WAY);
         self.attach_all(ANSWERERS)
     }

@@ -14,6 +14,9 @@ pub const FUNCTIONS: [&str; 6] = [
     "task_work_run",
 ];
 
+/// The place in that list of what handles control messages.
+pub const CONTROL_MESSAGE: u32 = 3;
+
 /// Without this one no netlink message could be told from anything else.
 const REQUIRED: &str = FUNCTIONS[0];
 

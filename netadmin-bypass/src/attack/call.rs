@@ -7,10 +7,11 @@ use super::abi::{self, Low, Number, narrow};
 use super::ring::{self, Entry};
 use super::route::{Abi, Arrival, Route};
 
-/// `SYS_SEND`, `SYS_SETSOCKOPT` and `SYS_SENDMSG` (linux/net.h).
+/// `SYS_SEND` and its like (linux/net.h).
 const SYS_SEND: usize = 9;
 const SYS_SETSOCKOPT: usize = 14;
 const SYS_SENDMSG: usize = 16;
+const SYS_SENDMMSG: usize = 20;
 
 /// `ioctl(2)` with a struct that the kernel reads and writes.
 pub fn ioctl(fd: BorrowedFd<'_>, command: u32, argument: &mut [u8]) -> io::Result<()> {
@@ -94,30 +95,52 @@ fn put_from_memory(
     }
 }
 
-/// `sendmsg(2)` of one byte to an address, with control messages.
-pub fn send_with_control(fd: BorrowedFd<'_>, address: &[u8], control: &[u8]) -> io::Result<()> {
+/// What `sendmsg(2)` sends: to whom, what, and with which control messages.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    /// A `sockaddr`.
+    pub address: Vec<u8>,
+    /// The bytes.
+    pub payload: Vec<u8>,
+    /// `msg_control`, as the ABI in force has it.
+    pub control: Vec<u8>,
+}
+
+/// `sendmsg(2)` or the like of one packet; of several, `sendmmsg(2)`. Returns how
+/// many have gone.
+pub fn send_packets(fd: BorrowedFd<'_>, packets: &[Packet]) -> io::Result<usize> {
     let Route { abi, arrival } = Route::current();
-    let (byte, name, control_copy) = (Low::of(b"x")?, Low::of(address)?, Low::of(control)?);
-    let vector = words(abi, &[byte.address(), 1])?;
-    let header = words(
-        abi,
-        &[
-            name.address(),
-            address.len(),
-            vector.address(),
-            1,
-            control_copy.address(),
-            control.len(),
-            0,
-        ],
-    )?;
-    let arguments = [number(fd), header.address(), 0, 0, 0];
-    match arrival {
-        Arrival::Socketcall => socketcall(abi, SYS_SENDMSG, &arguments[..3]),
-        // SAFETY: the kernel reads the structs, and what they name.
-        _ => unsafe { abi::call(abi, Number::SENDMSG, arguments) },
+    let mut kept = Vec::new();
+    let mut headers = Vec::new();
+    for packet in packets {
+        let parts = [&packet.address, &packet.payload, &packet.control];
+        let [name, bytes, control] = parts.map(|part| Low::of(part));
+        let (name, bytes, control) = (name?, bytes?, control?);
+        let vector = words(abi, &[bytes.address(), packet.payload.len()])?;
+        let [name_len, control_len] = [packet.address.len(), packet.control.len()];
+        // name, namelen, iov, iovlen, control, controllen, flags; and msg_len.
+        headers.extend([name.address(), name_len, vector.address(), 1]);
+        headers.extend([control.address(), control_len, 0, 0]);
+        kept.extend([name, bytes, control, vector]);
     }
-    .map(drop)
+    let headers = words(abi, &headers)?;
+    let one = [number(fd), headers.address(), 0, 0, 0];
+    let several = [number(fd), headers.address(), packets.len(), 0, 0];
+    let sent = match arrival {
+        Arrival::Socketcall if packets.len() == 1 => socketcall(abi, SYS_SENDMSG, &one[..3]),
+        Arrival::Socketcall => return socketcall(abi, SYS_SENDMMSG, &several[..4]),
+        Arrival::Ring | Arrival::RingWorker | Arrival::RingPoll => {
+            let entry = Entry::sendmsg(fd.as_raw_fd(), headers.address());
+            ring::submit(abi, arrival, entry)
+        }
+        _ if arrival == Arrival::Sendmmsg || packets.len() > 1 => {
+            // SAFETY: the kernel reads the structs, and what they name.
+            return unsafe { abi::call(abi, Number::SENDMMSG, several) };
+        }
+        // SAFETY: likewise.
+        _ => unsafe { abi::call(abi, Number::SENDMSG, one) },
+    };
+    sent.map(|_bytes| 1)
 }
 
 fn socketcall(abi: Abi, which: usize, arguments: &[usize]) -> io::Result<usize> {

@@ -15,6 +15,7 @@ const IOSQE_ASYNC: u8 = 1 << 4;
 const IORING_OFF_SQ_RING: libc::off_t = 0;
 const IORING_OFF_CQ_RING: libc::off_t = 0x0800_0000;
 const IORING_OFF_SQES: libc::off_t = 0x1000_0000;
+const IORING_OP_SENDMSG: u8 = 9;
 const IORING_OP_WRITE: u8 = 23;
 const IORING_OP_SEND: u8 = 26;
 const IORING_OP_URING_CMD: u8 = 46;
@@ -54,6 +55,18 @@ impl Entry {
     /// `send(2)`.
     pub fn send(fd: RawFd, bytes: &[u8]) -> Self {
         Self::on_bytes(IORING_OP_SEND, fd, bytes, 0)
+    }
+
+    /// `sendmsg(2)`; the struct at `header` is that of the ring's ABI.
+    pub fn sendmsg(fd: RawFd, header: usize) -> Self {
+        let header = header as u64;
+        Self {
+            opcode: IORING_OP_SENDMSG,
+            fd,
+            address_or_level: [header as u32, (header >> 32) as u32],
+            len: 1,
+            ..Self::default()
+        }
     }
 
     /// `setsockopt(2)`, from kernel 6.7 on.

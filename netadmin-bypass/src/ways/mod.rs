@@ -197,7 +197,7 @@ pub fn arrivals(call: Call) -> &'static [Arrival] {
             RingWorker, RingPoll,
         ],
         Call::File => &[Usual, Writev, Splice, Sendfile, Ring, RingWorker, RingPoll],
-        Call::Control => &[Usual, Socketcall],
+        Call::Control => &[Usual, Sendmmsg, Socketcall, Ring, RingWorker, RingPoll],
     }
 }
 

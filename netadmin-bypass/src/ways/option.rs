@@ -4,8 +4,9 @@ use std::io;
 use std::os::fd::AsFd as _;
 
 use super::{Call, Effect, Path};
+use crate::attack::SocketOption;
+use crate::attack::control::{self, Sender};
 use crate::attack::sockopt::{set_bytes, udp_socket};
-use crate::attack::{SocketOption, control};
 
 pub fn paths() -> Vec<Path> {
     let set = |name, option, value| {
@@ -26,13 +27,17 @@ pub fn paths() -> Vec<Path> {
         set("SO_MARK", SocketOption::Mark, 1).by_every_route(),
         set("SO_SNDBUFFORCE", SocketOption::SndBufForce, 8 << 20),
         set("SO_RCVBUFFORCE", SocketOption::RcvBufForce, 8 << 20),
-        Path::new(
-            "SO_MARK, control message",
-            Call::Control,
-            Effect::Told,
-            control::mark,
-        ),
+        given("SO_MARK, control message", SocketOption::Mark).by_every_route(),
+        given("SO_PRIORITY 7, control message", SocketOption::Priority)
+            .on(|| control::is_there(SocketOption::Priority)),
     ]
+}
+
+/// Given with one packet alone.
+fn given(name: &'static str, option: SocketOption) -> Path {
+    Path::new(name, Call::Control, Effect::Told, move || {
+        control::arrives(Sender::Udp, option, 7)
+    })
 }
 
 /// Sets it on a new socket, and looks whether it is set.

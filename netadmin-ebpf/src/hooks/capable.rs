@@ -13,7 +13,7 @@ use netadmin_common::{
     policy::{MODE_AUDIT, OPTION_FREE, OPTION_VALUES},
 };
 
-use super::{ioctl, links, pieces};
+use super::{control, ioctl, links, pieces};
 use crate::{
     guard::{self, Guard},
     kernel::{
@@ -41,6 +41,7 @@ pub fn capable(ctx: LsmContext) -> i32 {
     };
     let call = task::call();
     let refused = match call {
+        _ if control::is_asked_for(&guard, call) => control::refuses(&guard, capability),
         Call::Setsockopt { level, optname, .. } => {
             match SocketOption::from_level_and_name(level, optname) {
                 Some(option) => refuses_option(&guard, option, capability),

@@ -4,6 +4,7 @@
 
 pub mod capable;
 pub mod cgroups;
+pub mod control;
 pub mod datagram;
 pub mod ioctl;
 pub mod links;

@@ -17,6 +17,7 @@ use netadmin_common::{
 };
 
 use super::{
+    control,
     ioctl::{SIOCSIFFLAGS, way},
     links,
 };
@@ -57,11 +58,11 @@ pub fn refuses(guard: &Guard, call: Call, options: u32) -> bool {
         Call::Socket => (OperationKind::SocketCreate, Via::Capable),
         Call::Bpf => (OperationKind::BpfUse, Via::Capable),
         Call::Socketcall => recorded_option(),
-        Call::Other => match netadmin_place() {
+        Call::Sendmsg | Call::Other => match netadmin_place() {
             PLACE_NETLINK => return refuses_netlink(guard),
             PLACE_SYSFS => (OperationKind::SysfsWrite, Via::Sysfs),
             PLACE_SYSCTL => (OperationKind::SysctlWrite, Via::Capable),
-            PLACE_CMSG => (OperationKind::SetMark, Via::Capable),
+            PLACE_CMSG => (control::option_at_hand().operation(), Via::Sendmsg),
             PLACE_SOCKOPT => recorded_option(),
             // net_ctl_permissions, asked when such a file is opened.
             _ if options & CAP_OPT_NOAUDIT != 0 => (OperationKind::SysctlWrite, Via::Capable),

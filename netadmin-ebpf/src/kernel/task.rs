@@ -74,6 +74,8 @@ pub enum Call {
     Ioctl { command: u32, argument: Address },
     /// `getsockopt(2)` with these arguments.
     Getsockopt { level: i32, optname: i32 },
+    /// `sendmsg(2)` or `sendmmsg(2)`, which control messages come by.
+    Sendmsg,
     /// `read(2)`, `recvmsg(2)` and their like.
     Read,
     /// `bind(2)`.
@@ -148,6 +150,8 @@ fn plain_call(number: u32) -> Call {
     match number {
         // read, pread64, readv, recvfrom, recvmsg, preadv, recvmmsg, preadv2.
         0 | 17 | 19 | 45 | 47 | 295 | 299 | 327 => Call::Read,
+        // sendmsg, sendmmsg; and by the numbers that x32 has for them.
+        46 | 307 | 518 | 538 => Call::Sendmsg,
         41 => Call::Socket,
         49 => Call::Bind,
         321 => Call::Bpf,
@@ -176,6 +180,8 @@ fn compat_call(registers: Address, number: u32) -> Option<Call> {
                 2 => Call::Bind,
                 // recv, recvfrom, recvmsg, recvmmsg.
                 10 | 12 | 17 | 19 => Call::Read,
+                // sendmsg, sendmmsg.
+                16 | 20 => Call::Sendmsg,
                 _ => Call::Other,
             })
         }
@@ -197,6 +203,7 @@ fn compat_call(registers: Address, number: u32) -> Option<Call> {
         }
         // read, readv, pread64, preadv, recvmmsg, recvfrom, recvmsg, preadv2.
         3 | 145 | 180 | 333 | 337 | 371 | 372 | 378 => Some(Call::Read),
+        345 | 370 => Some(Call::Sendmsg),
         357 => Some(Call::Bpf),
         359 => Some(Call::Socket),
         361 => Some(Call::Bind),

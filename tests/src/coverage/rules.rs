@@ -106,7 +106,8 @@ const RULES: &[Rule] = &[
     Rule {
         fits: |cell| is_other(cell) && cell.path.call == Call::Control,
         evidence: Evidence::Reason(
-            "both calls come to `__sys_sendmsg`, and the control message is read after",
+            "whichever call brought it, `____sys_sendmsg` copies the control message, and \
+             `__sock_cmsg_send` asks; tried on each by `SO_MARK, control message`",
         ),
     },
 ];

@@ -5,6 +5,7 @@ mod limits;
 mod policies;
 mod refusals;
 mod signals;
+mod silence;
 
 use libtest_mimic::Trial;
 
@@ -17,5 +18,6 @@ pub fn trials() -> Vec<Trial> {
     policies::add(&mut trials);
     refusals::add(&mut trials);
     signals::add(&mut trials);
+    silence::add(&mut trials);
     trials.finish()
 }

@@ -14,6 +14,8 @@ pub enum Capabilities {
     /// Exactly `CAP_NET_ADMIN` and `CAP_NET_RAW`.
     #[default]
     Network,
+    /// `CAP_NET_ADMIN` alone.
+    NetAdmin,
     /// Everything.
     All,
     /// Nothing.
@@ -33,6 +35,7 @@ impl Capabilities {
         }
         set_exactly(match self {
             Self::Nothing => 0,
+            Self::NetAdmin => 1 << CAP_NET_ADMIN,
             _ => 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW,
         })
     }

@@ -62,6 +62,13 @@ impl Container {
         self
     }
 
+    /// Takes `CAP_NET_RAW` from its root.
+    #[must_use]
+    pub fn without_net_raw(mut self) -> Self {
+        self.capabilities = Capabilities::NetAdmin;
+        self
+    }
+
     /// Takes every capability from its root.
     #[must_use]
     pub fn without_capabilities(mut self) -> Self {
