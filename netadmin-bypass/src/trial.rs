@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::attack::Route;
 use crate::attack::link;
-use crate::attack::{Arrival, Route};
 use crate::device::promiscuity;
 use crate::ground;
 use crate::ways::{Call, Effect, Subject, Way, device};
@@ -209,10 +209,6 @@ fn refused(way: &Way, error: Option<io::Error>) -> Outcome {
 /// `setsockopt` from a ring from kernel 6.7 on.)
 fn is_missing(way: &Way, errno: i32) -> bool {
     let Route { arrival, .. } = way.route;
-    let by_ring = matches!(
-        arrival,
-        Arrival::Ring | Arrival::RingWorker | Arrival::RingPoll
-    );
     errno == libc::ENOSYS
-        || (by_ring && way.path.call == Call::Setsockopt && errno == libc::EOPNOTSUPP)
+        || (arrival.is_ring() && way.path.call == Call::Setsockopt && errno == libc::EOPNOTSUPP)
 }

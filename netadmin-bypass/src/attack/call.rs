@@ -33,7 +33,7 @@ pub fn setsockopt(fd: BorrowedFd<'_>, level: i32, name: i32, value: &[u8]) -> io
     let words = [level, name].map(|word| word.cast_unsigned() as usize);
     let arguments = [number(fd), words[0], words[1], low.address(), value.len()];
     match arrival {
-        Arrival::Ring | Arrival::RingWorker | Arrival::RingPoll => {
+        arrival if arrival.is_ring() => {
             let entry = Entry::setsockopt(fd.as_raw_fd(), level, name, value);
             ring::submit(abi, arrival, entry)
         }
@@ -49,12 +49,10 @@ pub fn put(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
     let Route { abi, arrival } = Route::current();
     let raw = fd.as_raw_fd();
     let sent = match arrival {
-        Arrival::Ring | Arrival::RingWorker | Arrival::RingPoll if is_socket(fd) => {
+        arrival if arrival.is_ring() && is_socket(fd) => {
             ring::submit(abi, arrival, Entry::send(raw, bytes))
         }
-        Arrival::Ring | Arrival::RingWorker | Arrival::RingPoll => {
-            ring::submit(abi, arrival, Entry::write(raw, bytes))
-        }
+        arrival if arrival.is_ring() => ring::submit(abi, arrival, Entry::write(raw, bytes)),
         Arrival::Splice => splice(raw, bytes),
         Arrival::Sendfile => sendfile(raw, bytes),
         _ => put_from_memory(abi, arrival, fd, bytes),
@@ -129,7 +127,7 @@ pub fn send_packets(fd: BorrowedFd<'_>, packets: &[Packet]) -> io::Result<usize>
     let sent = match arrival {
         Arrival::Socketcall if packets.len() == 1 => socketcall(abi, SYS_SENDMSG, &one[..3]),
         Arrival::Socketcall => return socketcall(abi, SYS_SENDMMSG, &several[..4]),
-        Arrival::Ring | Arrival::RingWorker | Arrival::RingPoll => {
+        arrival if arrival.is_ring() => {
             let entry = Entry::sendmsg(fd.as_raw_fd(), headers.address());
             ring::submit(abi, arrival, entry)
         }

@@ -8,6 +8,7 @@ pub mod abi;
 mod call;
 pub mod control;
 pub mod fdb;
+mod held;
 pub mod inet;
 pub mod ioctl;
 pub mod kind;

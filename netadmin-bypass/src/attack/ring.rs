@@ -1,4 +1,4 @@
-//! A ring of io_uring with one entry, by the bare system calls.
+//! A ring of io_uring with an entry or two, by the bare system calls.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
@@ -6,21 +6,27 @@ use std::ptr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::abi::{self, Low, Number};
+use super::held::HeldByte;
 use super::route::{Abi, Arrival};
 
 const IORING_SETUP_SQPOLL: u32 = 1 << 1;
 const IORING_ENTER_GETEVENTS: usize = 1;
 const IORING_ENTER_SQ_WAKEUP: usize = 2;
+const IOSQE_IO_LINK: u8 = 1 << 2;
 const IOSQE_ASYNC: u8 = 1 << 4;
+/// `struct io_uring_cqe`, in bytes.
+const CQE_LEN: usize = 16;
 const IORING_OFF_SQ_RING: libc::off_t = 0;
 const IORING_OFF_CQ_RING: libc::off_t = 0x0800_0000;
 const IORING_OFF_SQES: libc::off_t = 0x1000_0000;
+const IORING_OP_POLL_ADD: u8 = 6;
 const IORING_OP_SENDMSG: u8 = 9;
 const IORING_OP_WRITE: u8 = 23;
 const IORING_OP_SEND: u8 = 26;
 const IORING_OP_URING_CMD: u8 = 46;
 const SOCKET_URING_OP_SETSOCKOPT: u32 = 3;
-/// Everything of a ring with one entry fits a page.
+/// Everything of so small a ring fits a page.
+const ENTRIES: usize = 2;
 const PAGE: usize = 4096;
 
 /// `struct io_uring_sqe`, of which an entry here uses no more.
@@ -82,6 +88,18 @@ impl Entry {
         }
     }
 
+    /// Waits until there is something to read, and only then lets the next entry
+    /// begin.
+    fn readable_then(fd: RawFd) -> Self {
+        Self {
+            opcode: IORING_OP_POLL_ADD,
+            flags: IOSQE_IO_LINK,
+            fd,
+            call_flags: libc::POLLIN as u32,
+            ..Self::default()
+        }
+    }
+
     fn on_bytes(opcode: u8, fd: RawFd, bytes: &[u8], offset_or_command: u64) -> Self {
         let address = bytes.as_ptr() as u64;
         Self {
@@ -104,7 +122,10 @@ pub fn submit(abi: Abi, arrival: Arrival, mut entry: Entry) -> io::Result<usize>
     // What a call would be restarted for, a ring hands back (`restart_syscall`).
     while result == -libc::EINTR {
         let ring = Ring::new(abi, arrival == Arrival::RingPoll)?;
-        result = ring.submit(entry)?;
+        result = match arrival {
+            Arrival::RingTaskWork => ring.submit_under_another_call(entry)?,
+            _ => ring.submit(entry)?,
+        };
     }
     usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(result.wrapping_neg()))
 }
@@ -125,7 +146,7 @@ impl Ring {
         let mut parameters = Low::new(120)?;
         let flags = if polls { IORING_SETUP_SQPOLL } else { 0 };
         parameters.bytes()[8..12].copy_from_slice(&flags.to_ne_bytes());
-        let arguments = [1, parameters.address(), 0, 0, 0];
+        let arguments = [ENTRIES, parameters.address(), 0, 0, 0];
         // SAFETY: the kernel reads and writes one io_uring_params of 120 bytes.
         let fd = unsafe { abi::call(abi, Number::IO_URING_SETUP, arguments) }?;
         let raw = i32::try_from(fd).map_err(io::Error::other)?;
@@ -142,25 +163,52 @@ impl Ring {
     }
 
     fn submit(&self, entry: Entry) -> io::Result<i32> {
-        // SAFETY: the mapping has room for one entry, the ring's only one.
-        unsafe { self.entries.0.cast::<Entry>().write(entry) };
-        // Offsets in io_uring_params: sq_off at 40 (tail, array), cq_off at 80 (cqes).
-        self.submissions
-            .word(self.offset(40 + 24))?
-            .store(0, Ordering::Relaxed);
-        self.submissions
-            .word(self.offset(40 + 4))?
-            .store(1, Ordering::Release);
+        self.queue(&[entry])?;
         let wakes = if self.polls {
             IORING_ENTER_SQ_WAKEUP
         } else {
             0
         };
+        self.enter(1, 1, wakes)?;
+        self.result(0)
+    }
+
+    /// The entry begins in `task_work_run`, on the way out of a `setsockopt` that
+    /// makes a byte readable which has been there.
+    fn submit_under_another_call(&self, entry: Entry) -> io::Result<i32> {
+        let held = HeldByte::new()?;
+        self.queue(&[Entry::readable_then(held.receiver.as_raw_fd()), entry])?;
+        self.enter(2, 0, 0)?;
+        held.let_go()?;
+        self.enter(0, 2, 0)?;
+        self.result(1)
+    }
+
+    fn queue(&self, entries: &[Entry]) -> io::Result<()> {
+        // Offsets in io_uring_params: sq_off at 40 (tail, array).
+        for (place, entry) in entries.iter().enumerate() {
+            // SAFETY: the mapping has room for as many entries as the ring has.
+            unsafe { self.entries.0.cast::<Entry>().add(place).write(*entry) };
+            let slot = self.offset(40 + 24) + 4 * place;
+            let slot = self.submissions.word(slot)?;
+            slot.store(place as u32, Ordering::Relaxed);
+        }
+        let tail = self.submissions.word(self.offset(40 + 4))?;
+        tail.store(entries.len() as u32, Ordering::Release);
+        Ok(())
+    }
+
+    fn enter(&self, submits: usize, awaits: usize, flags: usize) -> io::Result<usize> {
         let fd = self.fd.as_raw_fd().cast_unsigned() as usize;
-        let arguments = [fd, 1, 1, IORING_ENTER_GETEVENTS | wakes, 0];
+        let arguments = [fd, submits, awaits, IORING_ENTER_GETEVENTS | flags, 0];
         // SAFETY: no signal mask is given, so no memory is read.
-        unsafe { abi::call(Abi::Native, Number::IO_URING_ENTER, arguments) }?;
-        let result = self.completions.word(self.offset(80 + 20) + 8)?;
+        unsafe { abi::call(Abi::Native, Number::IO_URING_ENTER, arguments) }
+    }
+
+    /// The result of the completion at this place; cq_off is at 80 (cqes).
+    fn result(&self, place: usize) -> io::Result<i32> {
+        let offset = self.offset(80 + 20) + CQE_LEN * place + 8;
+        let result = self.completions.word(offset)?;
         Ok(result.load(Ordering::Acquire).cast_signed())
     }
 

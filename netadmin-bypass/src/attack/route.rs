@@ -41,6 +41,9 @@ pub enum Arrival {
     RingWorker,
     /// io_uring with `IORING_SETUP_SQPOLL`: by a thread that polls.
     RingPoll,
+    /// io_uring, carried out on the way out of another call of the submitter's,
+    /// whose saved registers are still there.
+    RingTaskWork,
 }
 
 /// An ABI and an arrival.
@@ -84,7 +87,16 @@ impl Arrival {
             Self::Ring => "io_uring",
             Self::RingWorker => "io_uring worker",
             Self::RingPoll => "io_uring sqpoll",
+            Self::RingTaskWork => "io_uring task work",
         }
+    }
+
+    /// Whether io_uring carries it.
+    pub fn is_ring(self) -> bool {
+        matches!(
+            self,
+            Self::Ring | Self::RingWorker | Self::RingPoll | Self::RingTaskWork
+        )
     }
 }
 

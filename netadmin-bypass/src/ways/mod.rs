@@ -186,18 +186,45 @@ fn is_usual(route: Route) -> bool {
 /// The calls that can carry an attempt of this kind.
 pub fn arrivals(call: Call) -> &'static [Arrival] {
     use Arrival::{
-        Ring, RingPoll, RingWorker, Sendfile, Sendmmsg, Sendmsg, Socketcall, Splice, Usual, Write,
-        Writev,
+        Ring, RingPoll, RingTaskWork, RingWorker, Sendfile, Sendmmsg, Sendmsg, Socketcall, Splice,
+        Usual, Write, Writev,
     };
     match call {
         Call::Ioctl => &[Usual],
-        Call::Setsockopt => &[Usual, Socketcall, Ring, RingWorker, RingPoll],
+        Call::Setsockopt => &[Usual, Socketcall, Ring, RingWorker, RingPoll, RingTaskWork],
         Call::Netlink => &[
-            Usual, Sendmsg, Sendmmsg, Write, Writev, Splice, Sendfile, Socketcall, Ring,
-            RingWorker, RingPoll,
+            Usual,
+            Sendmsg,
+            Sendmmsg,
+            Write,
+            Writev,
+            Splice,
+            Sendfile,
+            Socketcall,
+            Ring,
+            RingWorker,
+            RingPoll,
+            RingTaskWork,
         ],
-        Call::File => &[Usual, Writev, Splice, Sendfile, Ring, RingWorker, RingPoll],
-        Call::Control => &[Usual, Sendmmsg, Socketcall, Ring, RingWorker, RingPoll],
+        Call::File => &[
+            Usual,
+            Writev,
+            Splice,
+            Sendfile,
+            Ring,
+            RingWorker,
+            RingPoll,
+            RingTaskWork,
+        ],
+        Call::Control => &[
+            Usual,
+            Sendmmsg,
+            Socketcall,
+            Ring,
+            RingWorker,
+            RingPoll,
+            RingTaskWork,
+        ],
     }
 }
 
@@ -220,7 +247,7 @@ fn exists(route: Route, build: Build) -> bool {
     match route.arrival {
         Arrival::Socketcall => route.abi == Abi::Int80 || build == Build::Narrow,
         Arrival::Splice | Arrival::Sendfile => route.abi == Abi::Native,
-        Arrival::Ring | Arrival::RingWorker | Arrival::RingPoll => route.abi != Abi::X32,
+        arrival if arrival.is_ring() => route.abi != Abi::X32,
         _ => true,
     }
 }

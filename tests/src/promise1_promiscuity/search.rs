@@ -6,10 +6,12 @@ use anyhow::{Result, ensure};
 
 use super::VICTIM;
 use crate::attack::ioctl::{Family, set_flags};
-use crate::attack::kind::MacvlanMode;
+use crate::attack::kind::{self, MacvlanMode};
 use crate::attack::link::{self, RTM_NEWLINK, RTM_SETLINK, add_alternative_name, change};
-use crate::attack::{IFF_UP, Message, Target, inet};
-use crate::rig::{Attack, Container, Expected, Stage, Trials, USUAL_POLICY, Watch, errno_of, make};
+use crate::attack::{IFF_UP, Message, Target, index_of, inet, transact};
+use crate::rig::{
+    Attack, Cgroup, Container, Expected, Stage, Trials, USUAL_POLICY, Watch, errno_of, make,
+};
 
 /// A macvlan over the victim, whose name takes all the room there is.
 const MACVLAN: &str = "mvlan0123456789";
@@ -54,6 +56,11 @@ pub fn add(trials: &mut Trials) {
     }
     trials.guarded(
         USUAL_POLICY,
+        "macvlan_at_the_end_of_a_long_hash_chain_brought_up_is_refused",
+        at_the_end_of_a_chain,
+    );
+    trials.guarded(
+        USUAL_POLICY,
         "rtm_setlink_by_as_many_names_as_are_looked_for_passes",
         |stage| seeks(stage, 0, 0),
     );
@@ -62,6 +69,35 @@ pub fn add(trials: &mut Trials) {
         "rtm_setlink_by_more_names_than_are_looked_for_is_refused",
         |stage| seeks(stage, 1, libc::EPERM),
     );
+}
+
+/// A hash chain (`dev_index_hash`) longer than was once looked at: the device is at
+/// its end, and one that is not found counted as harmless. The crowd is made once;
+/// the guarded attempt goes first, the twin beside it is not guarded.
+fn at_the_end_of_a_chain(stage: &Stage<'_>) -> Result<()> {
+    const FIRST: u32 = 200;
+    const BUCKETS: u32 = 256;
+    const CHAIN: u32 = 1025;
+    let container = stage.guarded()?;
+    container.set_up(|| {
+        make::dummy(VICTIM)?;
+        let (lower, mode) = (index_of(VICTIM)?, MacvlanMode::Bridge);
+        link::request(kind::macvlan(MACVLAN, "macvlan", lower, mode).index(FIRST))?;
+        let number = |nth| FIRST + BUCKETS * nth;
+        let crowd = (1..=CHAIN).map(number);
+        let crowd = crowd.map(|index| link::create(&format!("d{index}"), "dummy").index(index));
+        let crowd: Vec<_> = crowd.collect();
+        crowd.chunks(64).try_for_each(transact)
+    })?;
+    let up = || link::request(change(RTM_SETLINK, Target::Index(FIRST)).flags(IFF_UP, IFF_UP));
+    let watch = Watch::begin(stage)?;
+    let errno = errno_of(&container.attempt(up)?);
+    let events = watch.events()?;
+    ensure!(errno == libc::EPERM, "errno {errno}; {events:#?}");
+    watch.saw_no_rise()?;
+    filter("RTM_SETLINK").check(&events)?;
+    container.sibling(&Cgroup::make(Cgroup::FREE)?)?.run(up)?;
+    watch.saw_rise_of(VICTIM)
 }
 
 fn filter(via: &'static str) -> Expected {

@@ -5,6 +5,7 @@ mod everyday;
 mod narrow;
 mod netlink;
 mod routes;
+mod sysfs;
 
 use libtest_mimic::Trial;
 
@@ -18,5 +19,6 @@ pub fn trials() -> Vec<Trial> {
     narrow::add(&mut trials);
     netlink::add(&mut trials);
     routes::add(&mut trials);
+    sysfs::add(&mut trials);
     trials.finish()
 }

@@ -52,11 +52,25 @@ fn drop_from_bounding_set(capability: u32) -> io::Result<()> {
     }
 }
 
-/// `capset(2)`: permitted, effective and inheritable alike.
+/// Runs `work` with none in effect, and puts those of [`Capabilities::Network`] into
+/// effect again.
+pub fn with_none_in_effect<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let both = 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW;
+    set(0, both)?;
+    let result = work();
+    set(both, both)?;
+    result
+}
+
+/// Permitted, effective and inheritable alike.
 fn set_exactly(low_word: u32) -> io::Result<()> {
+    set(low_word, low_word)
+}
+
+/// `capset(2)`.
+fn set(effective: u32, permitted: u32) -> io::Result<()> {
     let header = [LINUX_CAPABILITY_VERSION_3, 0];
-    let low = [low_word, low_word, low_word];
-    let data = [low, [0; 3]];
+    let data = [[effective, permitted, permitted], [0; 3]];
     // SAFETY: the kernel reads two words of header and six of data.
     match unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) } {
         0 => Ok(()),
