@@ -192,7 +192,7 @@ operation_kinds! {
     /// An address added.
     AddrAdd = 128, "addr.add", "RTM_NEWADDR";
     /// An address removed.
-    AddrDelete = 129, "addr.delete", "RTM_DELADDR, SIOCDIFADDR";
+    AddrDelete = 129, "addr.delete", "RTM_DELADDR, SIOCDIFADDR, SIOCSIFFLAGS (a label)";
     /// An address set by ioctl, which adds, replaces or removes.
     AddrSet = 130, "addr.set", "SIOCSIFADDR, SIOCSIFBRDADDR, SIOCSIFDSTADDR, SIOCSIFNETMASK";
     /// Labels for the choice of a source address.

@@ -18,10 +18,16 @@ const SIOCBONDENSLAVE: u32 = 0x8990;
 const SIOCBONDCHANGEACTIVE: u32 = 0x8995;
 const SIOCBRADDBR: u32 = 0x89a0;
 const SIOCBRADDIF: u32 = 0x89a2;
+const SIOCSIFBR: u32 = 0x8941;
 const SIOCDEVPRIVATE: u32 = 0x89f0;
 /// linux/if_tunnel.h.
 const SIOCADDTUNNEL: u32 = SIOCDEVPRIVATE + 1;
-/// Add a port, in the old bridge interface (linux/if_bridge.h).
+/// linux/if_bonding.h: what `SIOCBOND*` does, by the numbers of before.
+const BOND_RELEASE_OLD: u32 = SIOCDEVPRIVATE + 1;
+const BOND_CHANGE_ACTIVE_OLD: u32 = SIOCDEVPRIVATE + 13;
+/// Make a bridge, and add a port, in the old bridge interface
+/// (linux/if_bridge.h).
+const BRCTL_ADD_BRIDGE: usize = 2;
 const BRCTL_ADD_IF: usize = 4;
 
 /// `sizeof(struct iphdr)`, and of `struct ip_tunnel_parm`, which ends with one;
@@ -165,6 +171,18 @@ pub fn add_bridge(name: &str) -> io::Result<()> {
     call::ioctl(socket.as_fd(), SIOCBRADDBR, &mut name_field(name)?)
 }
 
+/// `SIOCSIFBR` with `BRCTL_ADD_BRIDGE`: the same in the bridge's oldest interface.
+pub fn add_bridge_of_old(name: &str) -> io::Result<()> {
+    let name = name_field(name)?;
+    let words = [BRCTL_ADD_BRIDGE, name.as_ptr().addr(), 0];
+    let socket = Family::Inet.socket()?;
+    call::ioctl(
+        socket.as_fd(),
+        SIOCSIFBR,
+        &mut words.map(usize::to_ne_bytes).concat(),
+    )
+}
+
 /// `SIOCADDTUNNEL`: makes an IPv4-in-IPv4 tunnel, as `ip tunnel add` does.
 pub fn add_tunnel(name: &str) -> io::Result<()> {
     let mut parameters = [0u8; IP_TUNNEL_PARM_LEN];
@@ -202,6 +220,18 @@ pub fn bridge_add_port_private(bridge: &str, port_index: u32) -> io::Result<()> 
 pub fn bond_change_active(bond: &str, member: &str) -> io::Result<()> {
     let mut request = Request::about(bond)?.with(&name_field(member)?);
     request.make(Family::Inet, SIOCBONDCHANGEACTIVE)
+}
+
+/// The same by its number of before.
+pub fn bond_change_active_of_old(bond: &str, member: &str) -> io::Result<()> {
+    let mut request = Request::about(bond)?.with(&name_field(member)?);
+    request.make(Family::Inet, BOND_CHANGE_ACTIVE_OLD)
+}
+
+/// `SIOCBONDRELEASE` by its number of before: a member leaves.
+pub fn bond_release_of_old(bond: &str, member: &str) -> io::Result<()> {
+    let mut request = Request::about(bond)?.with(&name_field(member)?);
+    request.make(Family::Inet, BOND_RELEASE_OLD)
 }
 
 /// `SIOCBONDENSLAVE`: makes a device a member of a bond, as `ifenslave` does.

@@ -122,7 +122,7 @@ fn refuses_ioctl(guard: &Guard, command: u32, argument: Address) -> bool {
     }
     // Some ask twice (dev_ioctl and then add_del_if): one operation, one event.
     let refused = match via {
-        Via::BridgeAdd | Via::AddTunnel | Via::SetIfVlan => links::refuses_any_name(guard, via),
+        Via::BridgeAdd | Via::SetIfVlan => links::refuses_any_name(guard, via),
         _ => refuses_enslaving(via, argument),
     };
     call.state = if refused { CALL_REFUSED } else { CALL_ALLOWED };

@@ -13,7 +13,7 @@ use aya_ebpf::{
 use netadmin_common::{
     OperationKind, Text, Via,
     call::{CALL_ALLOWED, CALL_BEGUN, CALL_REFUSED},
-    device::IFF_PROMISC,
+    device::{IFF_PROMISC, kind},
     ioctl::ioctl_piece,
     netlink::LinkRequest,
     policy::PROMISCUOUS_NAMES_EXCEPTED,
@@ -46,6 +46,14 @@ const SIOCBRADDBR: u32 = 0x89a0;
 const SIOCDEVPRIVATE: u32 = 0x89f0;
 /// linux/if_tunnel.h: `SIOCDEVPRIVATE + 1`.
 const SIOCADDTUNNEL: u32 = 0x89f1;
+/// `BRCTL_ADD_BRIDGE` and others (`old_deviceless`).
+const SIOCGIFBR: u32 = 0x8940;
+const SIOCSIFBR: u32 = 0x8941;
+/// linux/if_bonding.h: what `SIOCBOND*` does, by the numbers of before
+/// (`bond_siocdevprivate`). To other devices they are something else.
+const BOND_RELEASE_OLD: u32 = SIOCADDTUNNEL;
+const BOND_SETHWADDR_OLD: u32 = 0x89f2;
+const BOND_CHANGE_ACTIVE_OLD: u32 = 0x89fd;
 
 /// linux/stat.h.
 const S_IFMT: u16 = 0o170_000;
@@ -70,8 +78,10 @@ pub fn way(command: u32) -> Option<(Via, bool)> {
         SIOCBONDSETHWADDR => Some((Via::BondSetHwAddr, true)),
         SIOCBONDCHANGEACTIVE => Some((Via::BondChangeActive, true)),
         SIOCSIFVLAN => Some((Via::SetIfVlan, false)),
-        SIOCBRADDBR => Some((Via::BridgeAdd, false)),
-        SIOCADDTUNNEL => Some((Via::AddTunnel, false)),
+        SIOCBRADDBR | SIOCGIFBR | SIOCSIFBR => Some((Via::BridgeAdd, false)),
+        SIOCADDTUNNEL => Some((Via::AddTunnel, true)),
+        BOND_SETHWADDR_OLD => Some((Via::BondSetHwAddr, true)),
+        BOND_CHANGE_ACTIVE_OLD => Some((Via::BondChangeActive, true)),
         _ => None,
     }
 }
@@ -143,7 +153,7 @@ pub fn dev_ioctl(ctx: FEntryContext) -> i32 {
 }
 
 /// `devinet_ioctl(net, cmd, ifr)`, for `AF_INET` and `AF_PACKET` sockets: with
-/// a colon it is about an address label, and changes no flag.
+/// a colon it is about an address label, and deletes the address.
 #[fentry(function = "devinet_ioctl")]
 pub fn devinet_ioctl(ctx: FEntryContext) -> i32 {
     judge(&ctx, |name| (name.before(b':') == name).then_some(name));
@@ -171,9 +181,14 @@ fn judge(ctx: &FEntryContext, device_name: impl FnOnce(Text) -> Option<Text>) {
     let refused = match name_at(ifreq) {
         None => links::refuses_unjudged(via),
         Some(name) => match (device_name(name), via) {
-            (None, _) => false,
+            (None, _) => Question::piece(OperationKind::AddrDelete, via, EPERM).is_refused(),
             (Some(_), Via::SetIfName) => refuses_name(&guard, ifreq),
             (Some(name), Via::SetIfFlags) => refuses_flags(net, name, ifreq),
+            (Some(name), _) if is_of_old(command) && !is_bond(net, &name) => {
+                // The tunnel's name is in user memory.
+                matches!(via, Via::AddTunnel) && links::refuses_any_name(&guard, via)
+            }
+            (Some(name), Via::AddTunnel) => refuses_change(net, name, ifreq, Via::BondRelease),
             (Some(name), _) => refuses_change(net, name, ifreq, via),
         },
     };
@@ -229,6 +244,25 @@ fn refuses_change(net: Address, name: Text, ifreq: Address, via: Via) -> bool {
     }
     links::look(request, view, net);
     links::refuses(request, view, via)
+}
+
+#[inline(always)]
+fn is_of_old(command: u32) -> bool {
+    matches!(
+        command,
+        BOND_RELEASE_OLD | BOND_SETHWADDR_OLD | BOND_CHANGE_ACTIVE_OLD
+    )
+}
+
+/// Whether it is a bond, or may be one.
+#[inline(always)]
+fn is_bond(net: Address, name: &Text) -> bool {
+    let mut searched = 0;
+    match netdev::by_name(net, name, &mut searched) {
+        Sought::Found(device) => netdev::kind(device).is_none_or(|kind| kind == kind::BOND),
+        Sought::Absent => false,
+        Sought::Unknown => true,
+    }
 }
 
 /// The index of the bond of this name; 0 if there is none, `None` if that is not

@@ -10,7 +10,7 @@ use crate::rig::{Expected, Refusal, Trials, make};
 /// How a device comes by a name: the test's name, the way, and the act.
 type Taking = (&'static str, &'static str, fn() -> std::io::Result<()>);
 
-const TAKINGS: [Taking; 6] = [
+const TAKINGS: [Taking; 7] = [
     ("siocsifname_into_an_excepted_name", "SIOCSIFNAME", || {
         ioctl::rename(VICTIM, EXCEPTED)
     }),
@@ -22,6 +22,9 @@ const TAKINGS: [Taking; 6] = [
     }),
     ("siocbraddbr_of_an_excepted_name", "SIOCBRADDBR", || {
         ioctl::add_bridge(EXCEPTED)
+    }),
+    ("siocsifbr_of_an_excepted_name", "SIOCBRADDBR", || {
+        ioctl::add_bridge_of_old(EXCEPTED)
     }),
     ("siocaddtunnel_of_an_excepted_name", "SIOCADDTUNNEL", || {
         ioctl::add_tunnel(EXCEPTED)

@@ -2,7 +2,7 @@
 
 use super::VICTIM;
 use super::addresses::{Act, prepared};
-use crate::attack::ioctl::bond_change_active;
+use crate::attack::ioctl::{bond_change_active, bond_change_active_of_old, bond_release_of_old};
 use crate::attack::link::{self, RTM_NEWLINK, RTM_SETLINK, change};
 use crate::attack::{Target, fdb, index_of, kind};
 use crate::rig::{Attack, Expected, Trials};
@@ -59,7 +59,7 @@ fn bridges(trials: &mut Trials) {
 }
 
 fn bonds(trials: &mut Trials) {
-    let ways: [(&str, &str, Act); 3] = [
+    let ways: [(&str, &str, Act); 5] = [
         (
             "promiscuous_bond_changes_its_port_by_rtm_newlink",
             "RTM_NEWLINK",
@@ -77,6 +77,17 @@ fn bonds(trials: &mut Trials) {
             "promiscuous_bond_loses_its_active_port",
             "RTM_SETLINK",
             || link::request(change(RTM_SETLINK, Target::Name("other0")).master(0)),
+        ),
+        // bond_siocdevprivate: the same by other numbers.
+        (
+            "promiscuous_bond_changes_its_port_by_bond_change_active_old",
+            "SIOCBONDCHANGEACTIVE",
+            || bond_change_active_of_old("b0", VICTIM),
+        ),
+        (
+            "promiscuous_bond_loses_its_active_port_by_bond_release_old",
+            "SIOCBONDRELEASE",
+            || bond_release_of_old("b0", "other0"),
         ),
     ];
     for (name, via, act) in ways {

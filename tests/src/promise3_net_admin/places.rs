@@ -6,8 +6,10 @@ use std::io::{self, Write as _};
 
 use anyhow::{Result, ensure};
 
+use crate::attack::ioctl::{self, Family};
 use crate::attack::link;
-use crate::rig::{Event, Stage, Trials, Watch, make};
+use crate::attack::process::shell;
+use crate::rig::{Event, Expected, Refusal, Stage, Trials, Watch, make};
 
 /// Grants making links and nothing else.
 const POLICY: &str = r#"version = 1
@@ -46,6 +48,28 @@ pub fn add(trials: &mut Trials) {
     trials.guarded(POLICY, "pf_key_socket_is_refused", |stage| {
         refused(stage, pf_key, "socket.create")
     });
+    let deletes = Expected {
+        operation: "addr.delete",
+        via: "SIOCSIFFLAGS",
+        interface: None,
+    };
+    let labelled = || ioctl::set_flags(Family::Inet, "dev0:x", 0);
+    Refusal::new(
+        "siocsifflags_that_deletes_an_address",
+        deletes,
+        labelled,
+        || {
+            Ok(!shell("ip addr show label dev0:x")?
+                .stdout
+                .contains("192.0.2.1"))
+        },
+    )
+    .on(|| {
+        make::dummy("dev0")?;
+        shell("ip addr add 192.0.2.1/24 dev dev0 label dev0:x").map(drop)
+    })
+    .under(POLICY)
+    .twins(trials);
     trials.unguarded(POLICY, "unknown_ioctl_succeeds_unguarded", |stage| {
         stage.unguarded()?.run(unix_file)
     });
