@@ -78,7 +78,9 @@ pub fn changes(request: &LinkRequest, view: &LinkView) -> LinkPieces {
     } else {
         request.attributes
     };
-    let known = view.device.index != 0 && view.unstable == 0;
+    // Who moves to another namespace is closed before.
+    let stays = request.other_namespace == 0;
+    let known = view.device.index != 0 && view.unstable == 0 && stays;
     let changed = if request.only_creates() {
         request.flags & request.mask()
     } else if known {

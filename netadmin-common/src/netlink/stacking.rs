@@ -39,7 +39,9 @@ pub fn change_of(request: &LinkRequest, view: &LinkView) -> u32 {
     }
     let exists = (view.device.index != 0) & !view.links_unsettled();
     let up = view.device.flags & IFF_UP != 0;
-    let was_up = exists & up & (view.unstable == 0);
+    // Who moves is closed before (__dev_change_net_namespace).
+    let stays = request.other_namespace == 0;
+    let was_up = exists & up & stays & (view.unstable == 0);
     let to_vrf = view.master.kind == kind::VRF;
     let groups = !to_vrf & (view.master.kind != kind::BRIDGE);
     // bond_enslave and team_port_add open what they take, and change its

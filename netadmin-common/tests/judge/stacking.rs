@@ -102,6 +102,25 @@ fn a_device_in_another_namespace_is_not_believed_to_filter() {
 }
 
 #[test]
+fn who_moves_is_closed_and_opened_again() {
+    let mut view = over(
+        "macvlan",
+        Device {
+            priv_flags: 0,
+            ..nic(3)
+        },
+    );
+    view.device.flags = UP;
+    assert_eq!(operations(&up(change(5)), &view), []);
+    let moves = LinkRequest {
+        other_namespace: 1,
+        ..change(5)
+    };
+    assert_eq!(operations(&moves, &view), []);
+    assert_eq!(operations(&up(moves), &view), [PromiscuousUnicastFilter]);
+}
+
+#[test]
 fn what_goes_by_a_long_alternative_name_or_by_group_is_not_brought_up_unseen() {
     let by_alternative_name = LinkRequest {
         has_alternative_name: 1,

@@ -1,7 +1,11 @@
 //! Devices that cannot filter the addresses that they get, on whichever way, turn
 //! promiscuous.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd as _;
+
+use nix::sched::{CloneFlags, setns, unshare};
 
 use super::VICTIM;
 use crate::attack::ioctl::{Family, bond_enslave, change_flags, set_address};
@@ -20,6 +24,7 @@ pub fn add(trials: &mut Trials) {
     vlans(trials);
     parents(trials);
     members(trials);
+    moved(trials);
     passes(trials);
 }
 
@@ -135,6 +140,32 @@ fn parents(trials: &mut Trials) {
     )
     .needs(&["vlan"])
     .on(prepared(fixed))
+    .twins(trials);
+}
+
+/// Who is moved to another network namespace is closed there
+/// (`__dev_change_net_namespace`), and opened again if the message says so.
+fn moved(trials: &mut Trials) {
+    let set_up = "ip link add victim0 type veth peer name peer0 && ip link set victim0 up \
+        && ip link add link victim0 name m0 type macvlan && ip link set m0 up";
+    Attack::new(
+        "macvlan_that_is_up_moved_and_brought_up",
+        VICTIM,
+        address("RTM_SETLINK"),
+        || {
+            let here = File::open("/proc/self/ns/net")?;
+            unshare(CloneFlags::CLONE_NEWNET)?;
+            let far = File::open("/proc/self/ns/net")?;
+            setns(&here, CloneFlags::CLONE_NEWNET)?;
+            let message = change(RTM_SETLINK, Target::Name("m0")).flags(IFF_UP, IFF_UP);
+            link::request(message.namespace(far.as_raw_fd()))?;
+            Ok(far)
+        },
+    )
+    .needs(&["macvlan", "veth"])
+    .on(prepared(set_up))
+    .with_all_capabilities()
+    .seen_by_the_witness_alone()
     .twins(trials);
 }
 
