@@ -10,6 +10,7 @@ use netadmin_common::{GuardRecord, Origin};
 
 use super::attached::Attached;
 use super::book::Book;
+use super::deep::{is_too_deep, is_too_long};
 use super::earlier::Earlier;
 use super::tree::Tree;
 use super::unborn::{self, Unborn};
@@ -58,12 +59,12 @@ pub enum GuardError {
 
 /// Keeps the map of guarded cgroups.
 pub struct Guards {
-    tree: Tree,
+    pub(super) tree: Tree,
     map: HashMap<MapData, u64, Record<GuardRecord>>,
-    book: Book,
+    pub(super) book: Book,
     limit: u32,
     earlier: Option<Earlier>,
-    paths: Paths<u64, String>,
+    pub(super) paths: Paths<u64, String>,
     gone: VecDeque<(u64, String)>,
     attached: Attached,
     unborn: Unborn,
@@ -198,6 +199,10 @@ impl Guards {
             let Ok(id) = self.tree.id(&path) else {
                 continue;
             };
+            if is_too_deep(&path) {
+                self.admit_deep(id, bank)?;
+                continue;
+            }
             self.admit_if_there(id, &path, bank, programs)?;
             waiting.extend(self.tree.children(&path).unwrap_or_default());
         }
@@ -254,7 +259,9 @@ impl Guards {
 
     fn made_in(&mut self, bank: usize, id: u64, programs: &mut Programs) -> Result<(), GuardError> {
         match self.tree.path(id) {
-            Ok(path) => self.admit_if_there(id, &path, bank, programs),
+            Ok(path) if !is_too_deep(&path) => self.admit_if_there(id, &path, bank, programs),
+            Ok(_) => self.admit_deep(id, bank),
+            Err(error) if is_too_long(&error) => self.admit_deep(id, bank),
             // Not there yet, or removed meanwhile: then `gone` follows.
             Err(error) if is_gone(&error) => {
                 self.unborn.add(id);
@@ -365,19 +372,31 @@ impl Guards {
                 record.flags &= !SOCKOPT_ATTACHED;
             }
         }
-        let flags = if known.is_some() { BPF_EXIST } else { BPF_ANY };
-        if known != Some(record) {
-            let written = self.map.insert(id, Record(record), flags);
-            written.map_err(|source| GuardError::Map {
-                path: path.to_owned(),
-                source,
-                limit: self.limit,
-            })?;
-        }
+        self.write(id, known, record, path)?;
         if assigned.is_some() {
             self.paths.insert(id, path.to_owned());
         }
         Ok(())
+    }
+
+    /// Writes down what guards a cgroup, if that is new.
+    pub(super) fn write(
+        &mut self,
+        id: u64,
+        known: Option<GuardRecord>,
+        record: GuardRecord,
+        path: &str,
+    ) -> Result<(), GuardError> {
+        if known == Some(record) {
+            return Ok(());
+        }
+        let flags = if known.is_some() { BPF_EXIST } else { BPF_ANY };
+        let written = self.map.insert(id, Record(record), flags);
+        written.map_err(|source| GuardError::Map {
+            path: path.to_owned(),
+            source,
+            limit: self.limit,
+        })
     }
 
     /// What a bank's policies mean for a cgroup: decisions 1 and 2 of
@@ -402,7 +421,7 @@ impl Guards {
     }
 
     /// The name of the policy that a cgroup has from its creator.
-    fn creators_policy(&self, id: u64, known: Option<GuardRecord>) -> Option<String> {
+    pub(super) fn creators_policy(&self, id: u64, known: Option<GuardRecord>) -> Option<String> {
         if let Some(earlier) = &self.earlier
             && let Some(name) = earlier.creators_policy(id)
         {
@@ -437,7 +456,7 @@ impl Guards {
 
     /// Whether the program that sees option values is attached to a cgroup above
     /// that a bank's policies guard, and where it therefore stays.
-    fn is_covered(&self, path: &Path, bank: usize) -> bool {
+    pub(super) fn is_covered(&self, path: &Path, bank: usize) -> bool {
         if self.attached.is_empty() {
             return false;
         }
@@ -450,12 +469,12 @@ impl Guards {
             .any(|id| self.attached.contains(id))
     }
 
-    fn record(&self, id: u64) -> Option<GuardRecord> {
+    pub(super) fn record(&self, id: u64) -> Option<GuardRecord> {
         self.map.get(&id, 0).ok().map(|record| record.0)
     }
 
     /// The policy of a cgroup in a bank.
-    fn policy_in(&self, bank: usize, id: u64) -> Option<u32> {
+    pub(super) fn policy_in(&self, bank: usize, id: u64) -> Option<u32> {
         let policy = self.record(id)?.policies[bank];
         (policy != NO_POLICY).then_some(policy)
     }
@@ -466,6 +485,6 @@ impl Guards {
 }
 
 /// Whether an error says that a cgroup is no longer there.
-fn is_gone(error: &io::Error) -> bool {
+pub(super) fn is_gone(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESTALE)
 }

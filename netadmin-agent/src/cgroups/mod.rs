@@ -7,6 +7,7 @@
 
 mod attached;
 mod book;
+mod deep;
 mod earlier;
 mod guards;
 mod tree;

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// `FILEID_KERNFS` (include/linux/exportfs.h): a handle that is the node's id.
@@ -61,8 +61,36 @@ impl Tree {
         fs::metadata(self.folder(path)).map(|metadata| metadata.ino())
     }
 
-    /// The path of the cgroup with this id; an error if it is gone.
+    /// The path of the cgroup with this id; an error if it is gone, or if it is
+    /// too long (`PATH_MAX`).
     pub fn path(&self, id: u64) -> io::Result<PathBuf> {
+        let target = fs::read_link(link_to(&self.open_id(id)?))?;
+        let below = target
+            .strip_prefix(&self.mount)
+            .map_err(|_| io::ErrorKind::NotFound)?;
+        Ok(Path::new("/").join(below))
+    }
+
+    /// The id of the cgroup above the one with this id.
+    pub fn above(&self, id: u64) -> io::Result<u64> {
+        let folder = self.open_id(id)?;
+        fs::metadata(format!("{}/..", link_to(&folder))).map(|above| above.ino())
+    }
+
+    /// The ids of the cgroups right below the one with this id.
+    pub fn below(&self, id: u64) -> io::Result<Vec<u64>> {
+        let mut below = Vec::new();
+        for entry in fs::read_dir(link_to(&self.open_id(id)?))? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                below.push(entry.ino());
+            }
+        }
+        Ok(below)
+    }
+
+    /// The folder of the cgroup with this id, wherever it is.
+    fn open_id(&self, id: u64) -> io::Result<OwnedFd> {
         let handle = Handle {
             bytes: 8,
             kind: FILEID_KERNFS,
@@ -81,12 +109,7 @@ impl Tree {
             return Err(io::Error::last_os_error());
         }
         // SAFETY: the call has just opened it for us.
-        let folder = unsafe { OwnedFd::from_raw_fd(fd) };
-        let target = fs::read_link(format!("/proc/self/fd/{}", folder.as_raw_fd()))?;
-        let below = target
-            .strip_prefix(&self.mount)
-            .map_err(|_| io::ErrorKind::NotFound)?;
-        Ok(Path::new("/").join(below))
+        Ok(unsafe { OwnedFd::from_raw_fd(fd) })
     }
 
     /// The paths of the cgroups right below the one at `path`.
@@ -101,6 +124,11 @@ impl Tree {
         children.sort_unstable();
         Ok(children)
     }
+}
+
+/// Where an open folder can be read.
+fn link_to(folder: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", folder.as_raw_fd())
 }
 
 /// Whether `path` is the root of a cgroup2 file system (by its magic number).

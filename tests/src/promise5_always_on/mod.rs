@@ -3,6 +3,7 @@
 
 mod births;
 mod cgroups;
+mod deep;
 mod exec;
 mod outlives;
 mod reload;
@@ -18,6 +19,7 @@ use crate::rig::Trials;
 pub fn trials() -> Vec<Trial> {
     let mut trials = Trials::new("promise5");
     cgroups::add(&mut trials);
+    deep::add(&mut trials);
     births::add(&mut trials);
     outlives::add(&mut trials);
     exec::add(&mut trials);

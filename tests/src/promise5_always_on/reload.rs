@@ -27,7 +27,7 @@ pub fn add(trials: &mut Trials) {
 }
 
 /// The usual policy without its rule on marks, and with its guarded cgroups.
-fn lenient() -> String {
+pub fn lenient() -> String {
     USUAL_POLICY.replace("SO_MARK = \"deny\"\n", "")
 }
 
@@ -37,7 +37,7 @@ fn mark() -> Result<i32> {
     ))
 }
 
-fn mark_becomes(errno: i32) -> Result<()> {
+pub fn mark_becomes(errno: i32) -> Result<()> {
     let becomes = poll(SOON, || (mark().ok()? == errno).then_some(()));
     becomes.with_context(|| format!("SO_MARK ends with {:?}, not with {errno}", mark()))
 }
