@@ -49,6 +49,10 @@ pub struct CallRecord {
     /// Whether the message is as long as it must be, 0 or 1: else the kernel sets
     /// nothing.
     pub control_valid: u32,
+    /// What an older version may have had.
+    #[cfg(feature = "older-layout")]
+    pub older: u32,
 }
 
+#[cfg(not(feature = "older-layout"))]
 const _: () = assert!(size_of::<CallRecord>() == 48);

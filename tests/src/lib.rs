@@ -5,6 +5,7 @@ pub mod bench;
 pub mod bypass;
 pub mod coverage;
 pub mod demo;
+pub mod endurance;
 pub mod fuzz;
 pub mod node;
 pub mod promise1_promiscuity;
@@ -36,6 +37,7 @@ pub fn trials() -> Vec<Trial> {
         bypass::trials(),
         races::trials(),
         fuzz::trials(),
+        endurance::trials(),
     ];
     groups.into_iter().flatten().collect()
 }

@@ -43,8 +43,26 @@ pub fn release_agent() -> PathBuf {
     directory.join("netadmin-agent")
 }
 
+/// The name under which the guest has an agent of an older layout.
+const OLDER_AGENT: &str = "netadmin-agent-older";
+
+/// An agent of an older layout, from which the tests take over.
+fn older_agent() -> Result<()> {
+    progress::step("building an agent of an older layout");
+    let object = ebpf::build_older()?;
+    let mut agent = guest_cargo(&object);
+    agent.args(["--release", "--package", "netadmin-agent"]);
+    command::shown(agent.args(["--features", "older-layout"]))?;
+    let agent = release_agent();
+    let copy = agent.with_file_name(OLDER_AGENT);
+    fs::copy(&agent, &copy).with_context(|| format!("write {}", copy.display()))?;
+    Ok(())
+}
+
 /// Builds the agent and the test programs around an eBPF object.
 pub fn programs(object: &Path) -> Result<Programs> {
+    // First: cargo leaves both under one name.
+    older_agent()?;
     agent(object)?;
     progress::step("building the attacks and the tests");
     let mut bypass = guest_cargo(object);

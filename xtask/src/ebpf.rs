@@ -102,7 +102,17 @@ impl Toolchain {
 
 /// Builds the object and tells where it is.
 pub fn build() -> Result<PathBuf> {
-    command::shown(&mut toolchain()?.cargo("build"))?;
+    build_with(&[], "netadmin.bpf.o")
+}
+
+/// Builds the object of an older layout.
+pub fn build_older() -> Result<PathBuf> {
+    let more = ["--bin", "netadmin-ebpf", "--features", "older-layout"];
+    build_with(&more, "netadmin-older.bpf.o")
+}
+
+fn build_with(more: &[&str], name: &str) -> Result<PathBuf> {
+    command::shown(toolchain()?.cargo("build").args(more))?;
     let directory = crate_directory()
         .join("target")
         .join(TARGET)
@@ -110,7 +120,7 @@ pub fn build() -> Result<PathBuf> {
     let linked = directory.join("netadmin-ebpf");
     let content = fs::read(&linked)
         .with_context(|| format!("the eBPF build left no object at {}", linked.display()))?;
-    let object = directory.join("netadmin.bpf.o");
+    let object = directory.join(name);
     let stripped = strip::without_dwarf(&content)?;
     // Written only if it changed: cargo builds the agent anew for a newer file.
     if fs::read(&object).ok().as_ref() != Some(&stripped) {

@@ -1,5 +1,7 @@
 //! `cargo xtask soak`: what takes too long for `cargo xtask test`. The races and
-//! the requests made up at random, many times as many, and from a new seed.
+//! the requests made up at random, many times as many, and from a new seed; 200
+//! restarts, upgrades and reloads under attack; 20 000 guarded cgroups; and all at
+//! once, for as long as one likes.
 
 mod host;
 
@@ -16,8 +18,22 @@ use crate::{build, progress, setup, terminal};
 
 const RUNNER: &str = "/bin/netadmin-vmtest";
 
-/// The tests that can be repeated.
-const TESTS: [&str; 2] = ["races::", "fuzz::"];
+/// The tests that can be repeated, or be given more.
+const TESTS: [&str; 5] = [
+    "races::",
+    "fuzz::",
+    "promise5::an_attacker_wins_nothing_through_restarts",
+    "promise6::five_hundred_policies",
+    STORM,
+];
+
+/// All at once; the only one that `--minutes` leaves.
+const STORM: &str = "endurance::";
+/// How long, if nobody says otherwise.
+const STORM_MINUTES: u64 = 30;
+
+const TAKEOVERS: u64 = 200;
+const CGROUPS: u64 = 20_000;
 
 /// As many requests as this are made up in one round.
 const CASES: u64 = 1_000;
@@ -39,8 +55,12 @@ pub struct Options {
     /// How long to fuzz the walk and the decision on this machine, each
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     fuzz: u64,
+    /// Only cgroup churn, reloads, restarts, a flood and attacks together, for so many
+    /// minutes on each kernel
+    #[arg(long, value_name = "MINUTES")]
+    minutes: Option<u64>,
     /// Leave the virtual machines out
-    #[arg(long, conflicts_with = "kernel")]
+    #[arg(long, conflicts_with_all = ["kernel", "minutes"])]
     no_vm: bool,
     #[command(flatten)]
     setup: setup::Options,
@@ -51,7 +71,10 @@ pub fn run(options: &Options) -> Result<u8> {
     setup::prepare(options.setup)?;
     let seed = options.seed.unwrap_or_else(seed_from_clock);
     progress::note(&format!("seed {seed}"));
-    let mut failed = host::run(options.fuzz, seed)?;
+    let mut failed = match options.minutes {
+        None => host::run(options.fuzz, seed)?,
+        Some(_) => 0,
+    };
     if !options.no_vm {
         failed += on_kernels(options, seed)?;
     }
@@ -70,10 +93,14 @@ fn on_kernels(options: &Options, seed: u64) -> Result<u8> {
         let named = |name: &String| kernels::named(&cache, name, None);
         options.kernel.iter().map(named).collect::<Result<_>>()?
     };
-    let environment = environment(options.rounds, seed);
+    let environment = environment(options, seed);
+    let tests = match options.minutes {
+        None => &TESTS[..],
+        Some(_) => &[STORM],
+    };
     let mut failed = 0;
     for kernel in &kernels {
-        for test in TESTS {
+        for test in tests {
             progress::step(format!("running {test} on {kernel}"));
             failed += u8::from(!passes(&cache, kernel, &programs, test, &environment)?);
         }
@@ -86,10 +113,16 @@ fn seed_from_clock() -> u64 {
     now.map_or(1, |time| time.as_secs())
 }
 
-fn environment(rounds: u64, seed: u64) -> Vec<(String, String)> {
+fn environment(options: &Options, seed: u64) -> Vec<(String, String)> {
     let variables = [
-        ("NETADMIN_TEST_RACE_MULTIPLIER", rounds),
-        ("NETADMIN_TEST_FUZZ_CASES", rounds * CASES),
+        ("NETADMIN_TEST_RACE_MULTIPLIER", options.rounds),
+        ("NETADMIN_TEST_FUZZ_CASES", options.rounds * CASES),
+        ("NETADMIN_TEST_TAKEOVERS", TAKEOVERS),
+        ("NETADMIN_TEST_CGROUPS", CGROUPS),
+        (
+            "NETADMIN_TEST_MINUTES",
+            options.minutes.unwrap_or(STORM_MINUTES),
+        ),
         ("NETADMIN_TEST_FUZZ_SEED", seed),
     ];
     let own = variables.map(|(name, value)| (name.to_owned(), value.to_string()));

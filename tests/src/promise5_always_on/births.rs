@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
-use crate::rig::{Agent, Cgroup, Trials, Way, errno_of, poll};
+use crate::rig::{Cgroup, Stage, Trials, Way, errno_of, poll};
 
 /// Only these are guarded; what is above them is not.
 const PODS: &str = r#"version = 1
@@ -24,30 +24,29 @@ const BURST: usize = 1000;
 const CLONE_INTO_CGROUP: u64 = 1 << 33;
 
 pub fn add(trials: &mut Trials) {
-    trials.alone(
+    trials.guarded(
+        PODS,
         "births_that_were_not_told_are_guarded_and_made_up_for",
         lost_births,
     );
-    trials.alone(
+    trials.guarded(
+        PODS,
         "a_task_born_in_a_matched_cgroup_is_refused_while_the_agent_is_stopped",
-        || {
-            Cgroup::make(PARENT)?;
-            let agent = Agent::start(PODS)?;
+        |stage| {
+            let agent = stage.agent()?;
             agent.signal(Signal::SIGSTOP)?;
             let answers = ["pod-1/main", "pod-1/main/below", "pod-1/side", "pod-x/main"]
                 .map(|path| attack_at_birth(&format!("{PARENT}/{path}")));
             agent.signal(Signal::SIGCONT)?;
             let answers: Vec<i32> = answers.into_iter().collect::<Result<_>>()?;
             ensure!(answers == [libc::EPERM, libc::EPERM, 0, 0], "{answers:?}");
-            ensure!(agent.stop()? == 0);
             Ok(())
         },
     );
-    trials.alone(
+    trials.guarded(
+        PODS,
         "a_thousand_cgroups_in_a_burst_are_guarded_before_their_first_task",
-        || {
-            Cgroup::make(PARENT)?;
-            let agent = Agent::start(PODS)?;
+        |_| {
             let mut won = 0;
             // Names of its own: other tests leave theirs behind.
             for number in 1000..1000 + BURST {
@@ -58,16 +57,15 @@ pub fn add(trials: &mut Trials) {
                 fs::remove_dir(main.parent().context("a parent")?).context("remove a cgroup")?;
             }
             ensure!(won == 0, "{won} of {BURST} attacks at birth succeeded");
-            ensure!(agent.stop()? == 0);
             Ok(())
         },
     );
 }
 
 /// More births than the buffer holds, while the agent is stopped.
-fn lost_births() -> Result<()> {
+fn lost_births(stage: &Stage<'_>) -> Result<()> {
     let parent = Cgroup::make(&format!("{PARENT}/pod-1/main"))?.directory();
-    let agent = Agent::start(PODS)?;
+    let agent = stage.agent()?;
     agent.signal(Signal::SIGSTOP)?;
     let path = parent.join("again");
     for _ in 0..6000 {
@@ -86,9 +84,7 @@ fn lost_births() -> Result<()> {
             .contains("looking at all of them again")
             .then_some(())
     };
-    poll(Duration::from_secs(10), said).context("the agent did not notice")?;
-    ensure!(agent.stop()? == 0);
-    Ok(())
+    poll(Duration::from_secs(10), said).context("the agent did not notice")
 }
 
 /// Makes a cgroup and a process in it, by `CLONE_INTO_CGROUP`, whose first act is

@@ -67,16 +67,6 @@ pub fn add(trials: &mut Trials) {
     for (name, test) in tests {
         trials.guarded(USUAL_POLICY, name, test);
     }
-    trials.guarded(
-        PATTERNS,
-        "the_first_policy_that_matches_applies",
-        first_match,
-    );
-    trials.guarded(
-        PATTERNS,
-        "a_pattern_ends_where_it_ends_but_guards_below",
-        patterns,
-    );
     trials.unguarded(
         USUAL_POLICY,
         "promisc_in_an_own_user_namespace_succeeds_unguarded",
@@ -87,6 +77,20 @@ pub fn add(trials: &mut Trials) {
             ensure!(container.device("lo")?.promiscuity == 1);
             Ok(())
         },
+    );
+}
+
+/// Those of another policy, which takes another agent.
+pub fn add_patterns(trials: &mut Trials) {
+    trials.guarded(
+        PATTERNS,
+        "the_first_policy_that_matches_applies",
+        first_match,
+    );
+    trials.guarded(
+        PATTERNS,
+        "a_pattern_ends_where_it_ends_but_guards_below",
+        patterns,
     );
 }
 

@@ -4,30 +4,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use netadmin_common::LAYOUT_VERSION;
 use nix::sys::signal::Signal;
 
-use crate::rig::{Attacker, Container, Standing, Trials, USUAL_POLICY, Way, poll};
+use crate::rig::{Attacker, Container, PROGRAM, Standing, Trials, USUAL_POLICY, Way, poll, run};
 
-/// Take-overs in the short test; see `cargo xtask soak` for many.
+/// An agent of an earlier layout.
+pub const OLDER: &str = "/bin/netadmin-agent-older";
+
+/// Take-overs in the short test; `cargo xtask soak` sets how many in the long one.
 const TAKEOVERS: usize = 3;
+const TAKEOVERS_SET: &str = "NETADMIN_TEST_TAKEOVERS";
 
 /// Slow enough that no event is lost while no agent runs.
 const PAUSE: Duration = Duration::from_millis(20);
 
 pub fn add(trials: &mut Trials) {
-    trials.alone("an_attacker_wins_nothing_while_agents_take_over", || {
-        let mut standing = Standing::start(USUAL_POLICY)?;
-        let attacker = Attacker::start(&Container::guarded()?, &Way::ALL, Duration::ZERO)?;
-        take_over(&mut standing)?;
-        let tally = attacker.stop();
-        ensure!(tally.wins == 0 && tally.strange == 0, "{tally:?}");
-        ensure!(tally.refused > 100, "hardly any attempts: {tally:?}");
-        Ok(())
-    });
+    trials.alone(
+        "an_attacker_wins_nothing_through_restarts_reloads_and_upgrades",
+        attacked,
+    );
     trials.alone("a_refusal_is_reported_once_while_agents_take_over", || {
         reported_once(USUAL_POLICY, "refused", &Way::ALL)
     });
+    trials.alone(
+        "a_refusal_is_told_or_counted_once_when_another_version_takes_over",
+        reported_once_by_another_version,
+    );
     trials.alone(
         "a_would_be_refusal_is_reported_once_while_agents_take_over",
         || {
@@ -38,16 +42,99 @@ pub fn add(trials: &mut Trials) {
     );
 }
 
+/// Each round is an agent's end and another's start, of another version or not, and a
+/// policy in other words.
+fn attacked() -> Result<()> {
+    let set = std::env::var(TAKEOVERS_SET).ok();
+    let rounds = set.and_then(|text| text.parse().ok()).unwrap_or(TAKEOVERS);
+    let other = USUAL_POLICY.replace("SO_MARK = \"deny\"", "SO_MARK = { allow = [42] }");
+    let mut standing = Standing::start_program(OLDER, USUAL_POLICY)?;
+    let attacker = Attacker::start(&Container::guarded()?, &Way::ALL, Duration::ZERO)?;
+    for round in 0..rounds {
+        end(&mut standing, round)?;
+        let is_older = round % 3 == 2;
+        standing.start_agent_of(if is_older { OLDER } else { PROGRAM })?;
+        let (layout, said) = layout_in_force()?;
+        ensure!((layout < LAYOUT_VERSION) == is_older, "{said}");
+        let policy = if round.is_multiple_of(2) {
+            &other
+        } else {
+            USUAL_POLICY
+        };
+        standing.write_policy(policy)?;
+        standing.agent()?.signal(Signal::SIGHUP)?;
+        standing
+            .agent()?
+            .wait_for_line("netadmin-agent: policy reloaded")?;
+        let tally = attacker.tally();
+        ensure!(
+            tally.wins == 0 && tally.strange == 0,
+            "round {round}: {tally:?}"
+        );
+    }
+    let tally = attacker.stop();
+    println!("note: {rounds} rounds: {tally:?}");
+    ensure!(tally.wins == 0 && tally.strange == 0, "{tally:?}");
+    ensure!(tally.refused > 100, "hardly any attempts: {tally:?}");
+    Ok(())
+}
+
+fn layout_in_force() -> Result<(u32, String)> {
+    let (_, said) = run(&["status", "--json"])?;
+    let status: serde_json::Value = serde_json::from_str(said.trim())?;
+    let layout = status["set"]["layout"].as_u64().context("no set")?;
+    Ok((u32::try_from(layout)?, said))
+}
+
+fn end(standing: &mut Standing, round: usize) -> Result<()> {
+    let signal = if round.is_multiple_of(2) {
+        Signal::SIGKILL
+    } else {
+        Signal::SIGTERM
+    };
+    standing.end_agent(signal)?;
+    Ok(())
+}
+
 fn take_over(standing: &mut Standing) -> Result<()> {
     for takeover in 0..TAKEOVERS {
-        let signal = if takeover % 2 == 0 {
-            Signal::SIGKILL
-        } else {
-            Signal::SIGTERM
-        };
-        standing.end_agent(signal)?;
+        end(standing, takeover)?;
         standing.start_agent()?;
     }
+    Ok(())
+}
+
+/// An agent of another layout cannot read the events that an earlier one has left: it
+/// says how many. All others are told once, by one of both.
+fn reported_once_by_another_version() -> Result<()> {
+    let mut standing = Standing::start_program(OLDER, USUAL_POLICY)?;
+    let attacker = Attacker::start(&Container::guarded()?, &Way::ALL, PAUSE)?;
+    standing.end_agent(Signal::SIGTERM)?;
+    standing.start_agent()?;
+    let tally = attacker.stop();
+    let attempts = tally.refused;
+    ensure!(
+        tally.wins == 0 && tally.strange == 0 && attempts > 20,
+        "{tally:?}"
+    );
+    let mut count = || {
+        let told = standing.events().ok()?.len() as u64;
+        let said = standing.agent().ok()?.stderr();
+        let lost = said
+            .lines()
+            .find(|line| line.contains("were not delivered"));
+        let lost = lost.and_then(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());
+        Some((told, lost.unwrap_or_default()))
+    };
+    let all = poll(Duration::from_secs(10), || {
+        count().filter(|(told, lost)| told + lost >= attempts)
+    });
+    let (told, lost) = all.with_context(|| format!("{tally:?}, {:?}", count()))?;
+    ensure!(
+        told + lost == attempts,
+        "{attempts} attempts: {told} told, {lost} lost"
+    );
+    ensure!(told > 0, "nothing was told");
     Ok(())
 }
 

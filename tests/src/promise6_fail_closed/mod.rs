@@ -2,6 +2,7 @@
 //! it ends.
 
 mod limits;
+mod many;
 mod policies;
 mod refusals;
 mod signals;
@@ -15,6 +16,7 @@ use crate::rig::Trials;
 pub fn trials() -> Vec<Trial> {
     let mut trials = Trials::new("promise6");
     limits::add(&mut trials);
+    many::add(&mut trials);
     policies::add(&mut trials);
     refusals::add(&mut trials);
     signals::add(&mut trials);

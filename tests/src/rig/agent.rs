@@ -127,6 +127,11 @@ impl AgentRun {
         kill(Pid::from_raw(pid), signal).context("send a signal to the agent")
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Waits for its end; the status as a shell gives it.
     pub fn wait(&mut self) -> Result<i32> {
         let status = poll(STOP_LIMIT, || self.process.try_wait().ok().flatten());

@@ -74,11 +74,27 @@ pub struct Attacker {
 impl Attacker {
     /// Starts it, with a pause after each attempt.
     pub fn start(container: &Container, ways: &'static [Way], pause: Duration) -> Result<Self> {
+        Self::start_trying(container, move |count| {
+            for way in ways {
+                count(&way.attempt());
+            }
+            if !pause.is_zero() {
+                std::thread::sleep(pause);
+            }
+        })
+    }
+
+    /// Starts one that does something else, again and again, and counts what comes of
+    /// its attempts.
+    pub fn start_trying(
+        container: &Container,
+        mut attempts: impl FnMut(&dyn Fn(&io::Result<()>)) + Send + 'static,
+    ) -> Result<Self> {
         let shared = shared().context("share memory")?;
         // In the child, which the rig has forked: a thread attacks, and the
         // process waits to be released.
         let process = container.attempt_and_hold(|| {
-            std::thread::spawn(move || shared.attack(ways, pause));
+            std::thread::spawn(move || shared.attack(&mut attempts));
             Ok(())
         })?;
         Ok(Self {
@@ -108,21 +124,20 @@ impl Attacker {
 }
 
 impl Shared {
-    fn attack(&self, ways: &[Way], pause: Duration) {
+    fn attack(&self, attempts: &mut impl FnMut(&dyn Fn(&io::Result<()>))) {
         while self.stop.load(Ordering::SeqCst) == 0 {
-            for way in ways {
-                let counter = match errno_of(&way.attempt()) {
-                    0 => &self.wins,
-                    libc::EPERM => &self.refused,
-                    _ => &self.strange,
-                };
-                counter.fetch_add(1, Ordering::SeqCst);
-            }
-            if !pause.is_zero() {
-                std::thread::sleep(pause);
-            }
+            attempts(&|result| self.count(result));
         }
         self.stop.store(2, Ordering::SeqCst);
+    }
+
+    fn count(&self, result: &io::Result<()>) {
+        let counter = match errno_of(result) {
+            0 => &self.wins,
+            libc::EPERM => &self.refused,
+            _ => &self.strange,
+        };
+        counter.fetch_add(1, Ordering::SeqCst);
     }
 }
 

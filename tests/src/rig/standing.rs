@@ -63,6 +63,14 @@ impl Standing {
         Ok(())
     }
 
+    /// Starts another build of the agent, and waits until it is in force.
+    pub fn start_agent_of(&mut self, program: &str) -> Result<()> {
+        self.program = program.into();
+        let started = self.start_agent();
+        self.program = PROGRAM.into();
+        started
+    }
+
     /// Starts another agent, whatever becomes of it.
     pub fn attempt(&self, more: &[&str]) -> Result<AgentRun> {
         let mut command = Command::new(&self.program);
@@ -96,6 +104,13 @@ impl Standing {
 
     fn events_path(&self) -> PathBuf {
         self.directory.join("events")
+    }
+
+    /// Forgets the events so far, so that they fill no memory.
+    pub fn forget_events(&self) -> Result<()> {
+        let file = fs::File::options().write(true).open(self.events_path());
+        file.and_then(|file| file.set_len(0))
+            .context("empty the file of events")
     }
 
     /// All events so far.
