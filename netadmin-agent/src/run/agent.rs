@@ -27,6 +27,11 @@ use crate::records::Record;
 /// How often there is time for what can wait.
 const TICK: Duration = Duration::from_secs(5);
 
+/// More records than a buffer holds. What is there after so many has come meanwhile:
+/// under a flood there is no end, and signals, reloads and the watchdog must have
+/// their turn.
+const AT_ONCE: usize = 8192;
+
 /// An agent that is in force, or a witness.
 pub struct Agent {
     pub(super) programs: Programs,
@@ -36,6 +41,8 @@ pub struct Agent {
     teller: Teller,
     account: Account,
     dropped: u64,
+    behind: bool,
+    behind_on_births: bool,
     lost: Array<MapData, u64>,
     lost_so_far: u64,
     breaches: u64,
@@ -71,6 +78,8 @@ impl Agent {
             teller: Teller::new(sink, generation),
             account,
             dropped: 0,
+            behind: false,
+            behind_on_births: false,
             lost,
             lost_so_far: 0,
             breaches: 0,
@@ -127,6 +136,11 @@ impl Agent {
         self.manager.ready(&status);
     }
 
+    /// Tells what was in guarded cgroups before: it stays as it is.
+    pub fn tell_what_was_there(&self) {
+        self.guards.inventory().tell();
+    }
+
     /// Keeps the policy in force for the next boot, here and after each reload.
     pub fn keep_policy(&mut self, kept: Kept, source: &Sources) {
         if let Err(error) = kept.save(source) {
@@ -168,26 +182,31 @@ impl Agent {
         }
     }
 
+    /// What is rare comes first, so that no flood of events keeps it waiting.
     async fn wait(&mut self, signals: &mut Signals) -> anyhow::Result<Wake> {
+        let behind = self.behind || self.behind_on_births;
         tokio::select! {
+            biased;
             _ = signals.terminate.recv() => Ok(Wake::Stop),
             _ = signals.interrupt.recv() => Ok(Wake::Stop),
             _ = signals.hangup.recv() => Ok(Wake::Hangup),
+            () = until(self.settled) => Ok(Wake::Policy),
+            () = until(Some(self.next_tick)) => Ok(Wake::Tick),
+            () = PolicyWatch::noticed(self.watch.as_ref()) => Ok(Wake::Noticed),
+            reply = Endpoint::asked(self.endpoint.as_mut()) => Ok(Wake::Asked(reply)),
+            () = readable(self.cgroup_events.as_ref()) => Ok(Wake::Work),
+            () = self.guards.is_waiting_for_births() => Ok(Wake::Work),
+            () = self.manager.is_waiting() => Ok(Wake::Work),
+            () = std::future::ready(()), if behind => Ok(Wake::Work),
             ready = self.events.readable() => {
                 ready.context("cannot wait for events")?.clear_ready();
                 Ok(Wake::Work)
             }
-            () = readable(self.cgroup_events.as_ref()) => Ok(Wake::Work),
-            () = self.guards.is_waiting_for_births() => Ok(Wake::Work),
-            () = self.manager.is_waiting() => Ok(Wake::Work),
-            () = PolicyWatch::noticed(self.watch.as_ref()) => Ok(Wake::Noticed),
-            () = until(self.settled) => Ok(Wake::Policy),
-            reply = Endpoint::asked(self.endpoint.as_mut()) => Ok(Wake::Asked(reply)),
-            () = until(Some(self.next_tick)) => Ok(Wake::Tick),
         }
     }
 
-    /// Writes what is there. False when nobody reads any more.
+    /// Writes what is there, but not what comes meanwhile without end. False when
+    /// nobody reads any more.
     pub(super) fn drain_events(&mut self) -> anyhow::Result<bool> {
         let clock = Clock::now().context("cannot read the clocks")?;
         let Self {
@@ -196,7 +215,12 @@ impl Agent {
             guards,
             ..
         } = self;
-        while let Some(item) = events.get_mut().next() {
+        self.behind = true;
+        for _ in 0..AT_ONCE {
+            let Some(item) = events.get_mut().next() else {
+                self.behind = false;
+                break;
+            };
             // Written before it is given up, so that none is lost with the agent.
             match decode(&item) {
                 Ok((kind, record)) => {
@@ -227,7 +251,12 @@ impl Agent {
         let clock = Clock::now().context("cannot read the clocks")?;
         let mut open = true;
         let mut records = Vec::new();
-        while let Some(item) = buffer.get_mut().next() {
+        self.behind_on_births = true;
+        for _ in 0..AT_ONCE {
+            let Some(item) = buffer.get_mut().next() else {
+                self.behind_on_births = false;
+                break;
+            };
             records.extend(decode(&item));
         }
         for (kind, record) in records {
