@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::exit::{self, Exit};
 use crate::kernel::Limits;
+use crate::policy::fault::MAX_POLICIES;
 use crate::{check, doctor, exec, explain, operations, run, status};
 
 /// Refuses promiscuous mode and socket options to guarded cgroups, with BPF LSM.
@@ -49,9 +50,10 @@ pub struct RunOptions {
     #[arg(long, value_name = "N", default_value_t = Limits::default().cgroups,
           value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
     pub max_cgroups: u32,
-    /// Most policies that can be in force at a time.
+    /// Most policies that can be in force at a time; 512 is the most that a policy may
+    /// have.
     #[arg(long, value_name = "N", default_value_t = Limits::default().policies,
-          value_parser = clap::value_parser!(u32).range(1..=1 << 12))]
+          value_parser = clap::value_parser!(u32).range(1..=MAX_POLICIES as i64))]
     pub max_policies: u32,
 }
 
@@ -132,6 +134,10 @@ pub struct StatusOptions {
     /// As JSON, for programs.
     #[arg(long)]
     pub json: bool,
+    /// Only whether an agent runs and what it has brought into force is in force: the
+    /// exit code is 0 if so, and 1 if not. For probes.
+    #[arg(long, conflicts_with = "json")]
+    pub ready: bool,
 }
 
 /// What to run, and under what.

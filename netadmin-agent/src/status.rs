@@ -14,6 +14,7 @@ use crate::cgroups::{Earlier, Tree, mount_point};
 use crate::cli::StatusOptions;
 use crate::exit::Exit;
 use crate::history::History;
+use crate::inventory::Inventory;
 use crate::kernel::pins::{self, PinnedSet};
 use crate::output;
 use crate::records::Record;
@@ -42,6 +43,8 @@ struct Set {
     events: Option<Events>,
     /// What its agent has done, or had.
     agent: Option<History>,
+    /// What there is in guarded cgroups that the policies do not undo.
+    inventory: Inventory,
 }
 
 #[derive(Debug, Serialize)]
@@ -76,6 +79,9 @@ struct Events {
 
 /// Prints what is in force. Exits with 1 if nothing is.
 pub fn status(options: &StatusOptions) -> anyhow::Result<Exit> {
+    if options.ready {
+        return ready();
+    }
     let set = pins::in_force().map(|set| Set::read(&set)).transpose()?;
     let status = Status {
         enforced: set.is_some(),
@@ -92,6 +98,20 @@ pub fn status(options: &StatusOptions) -> anyhow::Result<Exit> {
     } else {
         Exit::Negative
     })
+}
+
+/// While an agent starts, its set is the newest, but not yet complete; what is in
+/// force then is an earlier agent's.
+fn ready() -> anyhow::Result<Exit> {
+    let newest = pins::sets().pop();
+    let (answer, exit) = match newest {
+        Some(set) if set.is_complete() && pins::is_locked() => ("ready", Exit::Success),
+        Some(set) if set.is_complete() => ("in force, but no agent runs", Exit::Negative),
+        Some(_) => ("an agent is starting, or has failed to", Exit::Negative),
+        None => ("nothing is in force", Exit::Negative),
+    };
+    output::print(&format!("{answer}\n"))?;
+    Ok(exit)
 }
 
 impl Set {
@@ -122,15 +142,17 @@ impl Set {
                 most: guards.most_policies(),
             },
         };
+        let paths = cgroups.iter().filter_map(|cgroup| cgroup.path.as_deref());
         Ok(Self {
             generation: set.generation,
             layout: set.layout,
             programs: set.links(),
             policies,
-            cgroups,
             value_program_on: pins::value_links().len(),
             limits,
             agent: History::of_set(set),
+            inventory: Inventory::of_cgroups(&tree, paths),
+            cgroups,
             events: set
                 .has_our_layout()
                 .then(|| events(&set.entry("ACCOUNT")))
@@ -219,6 +241,13 @@ impl Status {
                 let last = format!("{}: {}", refusal.time, refusal.error);
                 row("last refused", last);
             }
+        }
+        row("processes", set.inventory.processes.to_string());
+        for line in set.inventory.lines() {
+            row("found", line);
+        }
+        for unseen in &set.inventory.unseen {
+            row("not seen", unseen.clone());
         }
         for (name, cgroups) in &set.policies {
             row("policy", format!("{name}: {cgroups} cgroups"));

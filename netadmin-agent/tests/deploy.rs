@@ -223,3 +223,14 @@ fn the_agent_takes_the_arguments() {
         .chain(strings(&container["args"]));
     Cli::try_parse_from(arguments).expect("arguments that this version takes");
 }
+
+#[test]
+fn the_agent_takes_the_probes_arguments() {
+    let container = container();
+    let command = strings(at(&container, "/readinessProbe/exec/command"));
+    assert_eq!(
+        command[0], "/usr/bin/netadmin-agent",
+        "the image's entry point"
+    );
+    Cli::try_parse_from(command).expect("arguments that this version takes");
+}

@@ -14,6 +14,7 @@ use super::deep::{is_too_deep, is_too_long};
 use super::earlier::Earlier;
 use super::tree::Tree;
 use super::unborn::{self, Unborn};
+use crate::inventory::Inventory;
 use crate::kernel::{KernelError, Programs};
 use crate::policy::{CompiledPolicy, PolicySet};
 use crate::records::Record;
@@ -106,6 +107,12 @@ impl Guards {
     /// How many cgroups are guarded, as far as has been told.
     pub fn count(&self) -> usize {
         self.paths.len()
+    }
+
+    /// What there is in guarded cgroups, and in the network namespaces of those who are
+    /// in them.
+    pub fn inventory(&self) -> Inventory {
+        Inventory::of_cgroups(&self.tree, self.paths.values().map(String::as_str))
     }
 
     /// Policies that guard nothing (yet).

@@ -3,6 +3,7 @@
 use super::finding::Finding;
 use super::mounts::{Mount, mounts};
 use super::root::Root;
+use crate::inventory::Inventory;
 
 /// All checks that need nothing but files.
 pub fn all(root: &Root) -> Vec<Finding> {
@@ -227,5 +228,26 @@ pub fn program_load(tried: Option<Result<(), String>>) -> Finding {
              and for CONFIG_BPF_LSM=y",
         ),
         None => Finding::warn(WHAT, "not tried", "start the agent, which tries"),
+    }
+}
+
+/// What is promiscuous on this machine already. Ports are so in everyday life.
+pub fn promiscuous(found: &Inventory) -> Finding {
+    const WHAT: &str = "promiscuous";
+    let devices = found.devices.iter().filter(|device| !device.is_port);
+    let memberships = found.memberships.iter().map(ToString::to_string);
+    let lines: Vec<String> = devices
+        .map(ToString::to_string)
+        .chain(memberships)
+        .collect();
+    let remedy = "find out what made it so; the agent clears nothing that was there before";
+    match (lines.first(), found.unseen.first()) {
+        (Some(first), _) if lines.len() > 1 => {
+            let detail = format!("{first}; and {} more", lines.len() - 1);
+            Finding::warn(WHAT, detail, remedy)
+        }
+        (Some(first), _) => Finding::warn(WHAT, first, remedy),
+        (None, Some(unseen)) => Finding::ok(WHAT, format!("nothing seen, but not in {unseen}")),
+        (None, None) => Finding::ok(WHAT, "no device but ports of others, and no packet socket"),
     }
 }

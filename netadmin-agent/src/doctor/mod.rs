@@ -13,6 +13,7 @@ use crate::exit::{CannotEnforce, Exit};
 use std::path::Path;
 
 use crate::cgroups::{Tree, mount_point};
+use crate::inventory::Inventory;
 use crate::kernel::probe_load;
 use crate::output;
 
@@ -20,6 +21,7 @@ use crate::output;
 pub fn doctor() -> anyhow::Result<Exit> {
     let mut findings = findings();
     findings.push(checks::program_load(Some(probe_load())));
+    findings.push(checks::promiscuous(&Inventory::of_all()));
     output::print(&render(&findings))?;
     Ok(exit(&findings))
 }

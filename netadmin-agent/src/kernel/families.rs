@@ -7,11 +7,13 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use aya::maps::{Array, MapData};
 use netadmin_common::netlink::family;
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
-    socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, send, socket,
 };
 use tokio::io::unix::AsyncFd;
 
+use crate::netlink::{
+    Message, NLMSG_DONE, NLMSG_ERROR, REQUEST_DUMP, attributes, messages, receive,
+};
 use crate::output;
 
 /// `GENL_ID_CTRL`, the family that tells of families, and its one group.
@@ -22,10 +24,6 @@ const CTRL_CMD_DELFAMILY: u8 = 2;
 const CTRL_CMD_GETFAMILY: u8 = 3;
 const CTRL_ATTR_FAMILY_ID: u16 = 1;
 const CTRL_ATTR_FAMILY_NAME: u16 = 2;
-/// linux/netlink.h: `NLM_F_REQUEST | NLM_F_DUMP`, `NLMSG_DONE`, `NLMSG_ERROR`.
-const REQUEST_DUMP: u16 = 0x301;
-const NLMSG_DONE: u16 = 3;
-const NLMSG_ERROR: u16 = 2;
 /// `nlmsghdr` and `genlmsghdr`, in bytes.
 const HEADERS: usize = 20;
 
@@ -111,13 +109,6 @@ fn open(groups: u32, flags: SockFlag) -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn receive(socket: &impl std::os::fd::AsRawFd) -> nix::Result<Vec<u8>> {
-    let mut buffer = vec![0; 1 << 16];
-    let len = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())?;
-    buffer.truncate(len);
-    Ok(buffer)
-}
-
 fn request() -> [u8; HEADERS] {
     let mut bytes = [0; HEADERS];
     bytes[0] = HEADERS as u8;
@@ -126,22 +117,6 @@ fn request() -> [u8; HEADERS] {
     bytes[16] = CTRL_CMD_GETFAMILY;
     bytes[17] = 2;
     bytes
-}
-
-struct Message<'a> {
-    kind: u16,
-    body: &'a [u8],
-}
-
-/// The messages of a datagram, as far as they are whole.
-fn messages(mut rest: &[u8]) -> impl Iterator<Item = Message<'_>> {
-    std::iter::from_fn(move || {
-        let len = u32::from_ne_bytes(rest.get(..4)?.try_into().ok()?) as usize;
-        let kind = u16::from_ne_bytes(rest.get(4..6)?.try_into().ok()?);
-        let body = rest.get(16..len)?;
-        rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
-        Some(Message { kind, body })
-    })
 }
 
 /// The id, and the operation that it is from now on; 0 for none.
@@ -164,16 +139,6 @@ fn change(message: &Message<'_>) -> Option<(u16, u32)> {
         _ => return None,
     };
     Some((id?, kind))
-}
-
-fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    std::iter::from_fn(move || {
-        let len = usize::from(u16::from_ne_bytes(rest.get(..2)?.try_into().ok()?));
-        let kind = u16::from_ne_bytes(rest.get(2..4)?.try_into().ok()?);
-        let value = rest.get(4..len)?;
-        rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
-        Some((kind & 0x3fff, value))
-    })
 }
 
 #[cfg(test)]

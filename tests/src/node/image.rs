@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
 use super::manifest::Manifest;
-use super::runtime::{AgentPod, Neighbour, import, pid_of};
+use super::runtime::{AGENT, AgentPod, Neighbour, ctr, import, pid_of};
 use crate::rig::AgentRun;
 
 /// In this order: the image must be there before it can be run.
@@ -121,6 +121,17 @@ fn exactly() -> Result<()> {
         .find(|line| line.split(' ').nth(1) == Some("/"));
     let root = root.context("no root")?;
     ensure!(root.contains(" ro,"), "{root}");
+    // As the kubelet asks whether it is ready; it fails unless the answer is yes.
+    ctr(&[
+        "task",
+        "exec",
+        "--exec-id",
+        "probe",
+        "agent",
+        AGENT,
+        "status",
+        "--ready",
+    ])?;
     stop(agent)
 }
 
