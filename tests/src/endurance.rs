@@ -157,7 +157,7 @@ impl Storm {
 
     fn end(mut self) -> Result<Tally> {
         let tally = self.tally();
-        for attacker in self.attackers.drain(..) {
+        while let Some(attacker) = self.attackers.pop() {
             let last = attacker.stop();
             ensure!(last.wins == 0, "at the end: {last:?}");
         }
@@ -176,6 +176,13 @@ impl Storm {
         ensure!(!said.contains("BREACH"), "{said}");
         self.standing.unload()?;
         Ok(tally)
+    }
+}
+
+impl Drop for Storm {
+    /// The last one first: it has inherited what keeps the first alive.
+    fn drop(&mut self) {
+        while self.attackers.pop().is_some() {}
     }
 }
 
