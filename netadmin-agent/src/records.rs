@@ -1,6 +1,7 @@
 //! The shared records, as aya's typed maps want them.
 
 use netadmin_common::glob::GlobRecord;
+use netadmin_common::watched::Watched;
 use netadmin_common::{GuardRecord, PolicyRecord, event::EventAccount};
 
 /// A record that crosses the border to the kernel.
@@ -17,3 +18,5 @@ unsafe impl aya::Pod for Record<GuardRecord> {}
 unsafe impl aya::Pod for Record<EventAccount> {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Record<GlobRecord> {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Record<Watched> {}

@@ -22,6 +22,7 @@ pub mod policy;
 pub mod sockopt;
 pub mod text;
 pub mod value;
+pub mod watched;
 
 pub use catalogue::OperationKind;
 pub use decide::{Rule, Verdict, decide, is_breach};

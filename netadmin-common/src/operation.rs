@@ -56,6 +56,17 @@ impl SocketOption {
         }
     }
 
+    /// Its number, as `optname`.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Debug => SO_DEBUG,
+            Self::Priority => SO_PRIORITY,
+            Self::SndBufForce => SO_SNDBUFFORCE,
+            Self::RcvBufForce => SO_RCVBUFFORCE,
+            Self::Mark => SO_MARK,
+        }
+    }
+
     /// The manual page's name.
     pub fn name(self) -> &'static str {
         match self {

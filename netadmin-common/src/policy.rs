@@ -25,10 +25,6 @@ pub const PROMISCUOUS_NAMES_EXCEPTED: u32 = 8;
 /// [`PromiscuousRecord::flags`]: a task that raises it all the same is killed.
 pub const PROMISCUOUS_KILL: u32 = 16;
 
-/// In the word of rules that all policies share: some policy rules on pieces
-/// of the capability. (The bits below are those of socket options.)
-pub const RULES_PIECES: u32 = 1 << 31;
-
 /// An interface exception that matches the whole name.
 pub const EXCEPTION_NAME: u32 = 1;
 /// An interface exception that matches how the name begins (`tap*`).

@@ -10,7 +10,10 @@ use netadmin_common::{
     guard::{BANKS, NO_POLICY},
 };
 
-use crate::maps::{BANK, GUARDS, OVERFLOW, POLICIES};
+use crate::{
+    maps::{BANK, GUARDS, POLICIES},
+    watched,
+};
 
 /// A guarded task's policy. A decision looks it up once and takes it along, so
 /// that it holds to one policy while another comes into force.
@@ -28,7 +31,13 @@ pub struct Guard {
 #[inline(always)]
 pub fn current() -> Option<Guard> {
     let (cgroup, record) = record_of_current();
-    under(cgroup, policy_in_force(record?))
+    of_record(cgroup, record?)
+}
+
+/// The guard of a task in `cgroup`, which `record` guards.
+#[inline(always)]
+pub fn of_record(cgroup: u64, record: &GuardRecord) -> Option<Guard> {
+    under(cgroup, policy_in_force(record))
 }
 
 /// The guard of a task in `cgroup` under the policy with this index.
@@ -48,25 +57,22 @@ pub fn index_of_current() -> u32 {
     record_of_current().1.map_or(NO_POLICY, policy_in_force)
 }
 
+/// The id of the current task's cgroup.
+#[inline(always)]
+pub fn cgroup_of_current() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_get_current_cgroup_id() }
+}
+
 /// The current task's cgroup, and what guards it.
 #[inline(always)]
 pub fn record_of_current() -> (u64, Option<&'static GuardRecord>) {
-    // SAFETY: the helper has no preconditions.
-    let cgroup = unsafe { bpf_get_current_cgroup_id() };
+    let cgroup = cgroup_of_current();
     let record = of_cgroup(cgroup);
-    if record.is_none() && OVERFLOW.get(0).is_some_and(|full| *full != 0) {
+    if record.is_none() && watched::has_overflowed() {
         return (cgroup, of_cgroup(guarded_ancestor()));
     }
     (cgroup, record)
-}
-
-/// Says that a new cgroup found no room.
-#[inline(always)]
-pub fn overflow() {
-    if let Some(full) = OVERFLOW.get_ptr_mut(0) {
-        // SAFETY: a live entry of the map, which is only ever set to this.
-        unsafe { full.write(1) };
-    }
 }
 
 /// Most levels of the hierarchy that are looked at; deeper ones have ancestors

@@ -13,3 +13,4 @@ mod kernel;
 mod maps;
 mod object;
 mod report;
+mod watched;

@@ -17,7 +17,6 @@ use netadmin_common::{
     event::{EventAccount, HISTORY_LEN},
     glob::{GlobRecord, MAX_GLOBS},
     guard::{BANKS, Handover, POLICY_NAME_LEN},
-    policy::RULES_PIECES,
 };
 
 use crate::{
@@ -43,11 +42,6 @@ const CGROUP_EVENTS_LEN: u32 = 1 << 20;
 #[map]
 pub static GUARDS: HashMap<u64, GuardRecord> =
     HashMap::with_max_entries(MAX_CGROUPS, BPF_F_NO_PREALLOC);
-
-/// One word: 1 once a new cgroup found no room in `GUARDS`. What has no entry
-/// is then under its nearest ancestor that has one.
-#[map]
-pub static OVERFLOW: Array<u32> = Array::with_max_entries(1, 0);
 
 /// The bank whose policies are in force; then, for each bank, how many globs it has.
 #[map]
@@ -78,19 +72,6 @@ pub static HISTORY: Array<[u8; HISTORY_LEN]> = Array::with_max_entries(1, 0);
 /// Policy index to policy.
 #[map]
 pub static POLICIES: Array<PolicyRecord> = Array::with_max_entries(MAX_POLICIES, 0);
-
-/// Whether some policy in force rules on pieces of the capability.
-#[inline(always)]
-pub fn rules_pieces() -> bool {
-    VALUE_RULES
-        .get(0)
-        .is_none_or(|rules| rules & RULES_PIECES != 0)
-}
-
-/// One word: the socket options (a bit each, by discriminant) on which some
-/// policy in force has a rule that needs the value, and [`RULES_PIECES`].
-#[map]
-pub static VALUE_RULES: Array<u32> = Array::with_max_entries(1, 0);
 
 /// Id of a generic netlink family to the operation that it is, a
 /// [`netadmin_common::OperationKind`]; 0 for one that is not known.

@@ -4,14 +4,14 @@ use core::arch::asm;
 
 use aya_ebpf::Global;
 use aya_ebpf::helpers::{
-    bpf_get_current_pid_tgid, bpf_get_current_uid_gid,
-    generated::{bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_ktime_get_boot_ns},
+    bpf_get_current_pid_tgid,
+    generated::{bpf_get_current_cgroup_id, bpf_ktime_get_boot_ns},
 };
 use aya_log_ebpf::debug;
 use netadmin_common::{
     EventKind, EventRecord, LAYOUT_VERSION, Operation, OperationKind, Rule, SocketOption, Text,
     Value, Verdict, Via, decide,
-    event::{TASK_COMM_LEN, VALUE_KNOWN, VALUE_NONE, VALUE_PRIVILEGED, VALUE_UNKNOWN},
+    event::{VALUE_KNOWN, VALUE_NONE, VALUE_PRIVILEGED, VALUE_UNKNOWN},
     guard::{Handover, NO_POLICY},
     policy::MODE_AUDIT,
 };
@@ -172,11 +172,10 @@ impl Question {
 
     #[inline(always)]
     fn guard(&self) -> Option<Guard> {
-        let (cgroup, _) = match self.policy {
-            NO_POLICY => return guard::current(),
-            _ => guard::record_of_current(),
-        };
-        guard::under(cgroup, self.policy)
+        match self.policy {
+            NO_POLICY => guard::current(),
+            policy => guard::under(guard::cgroup_of_current(), policy),
+        }
     }
 
     #[inline(always)]
@@ -276,7 +275,7 @@ pub fn tell_rise(rise: Rise, guard: Option<&Guard>, signal: u32) {
     let device = rise.device;
     let after: u32 = device.read(&layout::NET_DEVICE_PROMISCUITY).unwrap_or(0);
     let net = device.follow(&layout::NET_DEVICE_ND_NET);
-    let ids = bpf_get_current_pid_tgid();
+    let who = task::identity();
     let kind = match guard {
         Some(_) => EventKind::Breach,
         None => EventKind::Rise,
@@ -288,9 +287,9 @@ pub fn tell_rise(rise: Rise, guard: Option<&Guard>, signal: u32) {
         time: unsafe { bpf_ktime_get_boot_ns() },
         // SAFETY: as above.
         cgroup: unsafe { bpf_get_current_cgroup_id() },
-        pid: (ids >> 32) as u32,
-        tid: ids as u32,
-        uid: bpf_get_current_uid_gid() as u32,
+        pid: who.pid,
+        tid: who.tid,
+        uid: who.uid,
         policy: guard.map_or(0, |guard| guard.index),
         rule: guard.map_or(0, |_| Rule::Promiscuous as u16),
         ifindex: device.read(&layout::NET_DEVICE_IFINDEX).unwrap_or(0),
@@ -302,7 +301,7 @@ pub fn tell_rise(rise: Rise, guard: Option<&Guard>, signal: u32) {
             .unwrap_or(0),
         signal,
         generation: GENERATION.load(),
-        comm: aya_ebpf::helpers::bpf_get_current_comm().unwrap_or_default(),
+        comm: Text::from_memory(who.name).bytes(),
         ifname: netdev::name(device).unwrap_or_default().bytes(),
         ..EventRecord::default()
     });
@@ -362,7 +361,7 @@ fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
         return;
     };
     let event = entry.as_mut_ptr();
-    let ids = bpf_get_current_pid_tgid();
+    let who = task::identity();
     // Field by field, since a record built on the stack would not leave the
     // callers enough of it. `comm` and `ifname` are sixteen bytes each.
     //
@@ -374,9 +373,9 @@ fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
         (*event).via = question.via as u16;
         (*event).time = bpf_ktime_get_boot_ns();
         (*event).cgroup = guard.cgroup;
-        (*event).pid = (ids >> 32) as u32;
-        (*event).tid = ids as u32;
-        (*event).uid = bpf_get_current_uid_gid() as u32;
+        (*event).pid = who.pid;
+        (*event).tid = who.tid;
+        (*event).uid = who.uid;
         (*event).policy = guard.index;
         (*event).rule = rule as u16;
         (*event).operation = question.kind as u16;
@@ -394,7 +393,7 @@ fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
         (*event).netns = 0;
         (*event).signal = 0;
         (*event).generation = GENERATION.load();
-        bpf_get_current_comm((&raw mut (*event).comm).cast(), TASK_COMM_LEN as u32);
+        (&raw mut (*event).comm).cast::<[u64; 2]>().write(who.name);
         (&raw mut (*event).ifname)
             .cast::<[u64; 2]>()
             .write(question.name.words());

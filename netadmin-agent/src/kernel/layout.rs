@@ -18,6 +18,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("CGROUP_PARENT_CSS", "cgroup", "self.parent"),
     ("CGROUP_ROOT", "cgroup", "root"),
     ("CGROUP_ROOT_HIERARCHY_ID", "cgroup_root", "hierarchy_id"),
+    ("CRED_UID", "cred", "uid.val"),
     ("CSS_CGROUP", "cgroup_subsys_state", "cgroup"),
     ("FILE_INODE", "file", "f_inode"),
     ("INODE_MODE", "inode", "i_mode"),
@@ -65,9 +66,13 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("SOCK_CGROUP", "sock", "sk_cgrp_data.cgroup"),
     ("SOCK_NET", "sock", "__sk_common.skc_net.net"),
     ("SOCK_PROTOCOL", "sock", "sk_protocol"),
+    ("TASK_COMM", "task_struct", "comm"),
+    ("TASK_CRED", "task_struct", "cred"),
     ("TASK_FLAGS", "task_struct", "flags"),
     ("TASK_IO_URING", "task_struct", "io_uring"),
+    ("TASK_PID", "task_struct", "pid"),
     ("TASK_STATUS", "task_struct", "thread_info.status"),
+    ("TASK_TGID", "task_struct", "tgid"),
 ];
 
 /// How much of a `struct sock` the value program copies, in bytes

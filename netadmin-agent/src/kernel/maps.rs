@@ -9,6 +9,7 @@ use netadmin_common::{
     event::{EventAccount, HISTORY_LEN},
     glob::GlobRecord,
     guard::POLICY_NAME_LEN,
+    watched::Watched,
 };
 
 use nix::errno::Errno;
@@ -48,9 +49,9 @@ impl Programs {
         map(&mut self.ebpf, "OVERLAP")
     }
 
-    /// The word that says which options have a rule on their value.
-    pub fn value_rules(&mut self) -> Result<Array<&mut MapData, u32>, KernelError> {
-        map(&mut self.ebpf, "VALUE_RULES")
+    /// What says which calls can matter: a global of the programs.
+    pub fn watched(&mut self) -> Result<Array<&mut MapData, Record<Watched>>, KernelError> {
+        map(&mut self.ebpf, ".data.watched")
     }
 
     /// Tells the programs where the functions lie that name the place of a

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use netadmin_common::glob::MAX_GLOBS;
 use netadmin_common::guard::POLICY_NAME_LEN;
-use netadmin_common::policy::{OPTION_VALUES, RULES_PIECES};
+use netadmin_common::watched::Watched;
 
 use super::cannot_enforce;
 use crate::kernel::{Families, Programs};
@@ -74,20 +74,13 @@ fn set_globs(bank: usize, count: u32, programs: &mut Programs) -> anyhow::Result
         .context("cannot say how many globs there are")
 }
 
-/// Tells the programs which options need their value seen, in any of these sets.
-pub fn publish_value_rules(sets: &[&PolicySet], programs: &mut Programs) -> anyhow::Result<()> {
-    let mut by_value = 0;
-    if sets.iter().any(|set| set.rules_net_admin()) {
-        by_value |= RULES_PIECES;
-    }
-    for policy in sets.iter().flat_map(|set| &set.policies) {
-        for (option, rule) in policy.record.options.iter().enumerate() {
-            by_value |= u32::from(rule.rule == OPTION_VALUES) << option;
-        }
-    }
-    let mut map = programs.value_rules()?;
-    map.set(0, by_value, 0)
-        .context("cannot set the options with value rules")
+/// Tells the programs which calls can matter under any of these sets.
+pub fn publish_watched(sets: &[&PolicySet], programs: &mut Programs) -> anyhow::Result<()> {
+    let policies = sets.iter().flat_map(|set| &set.policies);
+    let watched = Watched::of(policies.map(|policy| &policy.record));
+    let mut map = programs.watched()?;
+    map.set(0, Record(watched), 0)
+        .context("cannot say which calls matter")
 }
 
 /// What the programs must know to tell pieces of the capability apart.

@@ -1,7 +1,7 @@
 //! Putting changed policies into force, as a whole or not at all.
 
 use super::agent::Agent;
-use super::publish::{forget_globs, publish, publish_globs, publish_value_rules};
+use super::publish::{forget_globs, publish, publish_globs, publish_watched};
 use super::start::turn;
 use crate::cgroups::Guards;
 use crate::output;
@@ -61,14 +61,14 @@ impl Agent {
         publish(&policies, bank, &mut self.programs)?;
         publish_globs(&policies, bank, &mut self.programs)?;
         let in_force = self.guards.book().policies();
-        publish_value_rules(&[in_force, &policies], &mut self.programs)?;
+        publish_watched(&[in_force, &policies], &mut self.programs)?;
         self.guards.prepare(policies, &mut self.programs)?;
         // Who was born meanwhile.
         self.follow_cgroups(Guards::made_meanwhile)?;
         turn(&mut self.programs, bank)?;
         self.guards.turn();
         forget_globs(self.guards.book().spare(), &mut self.programs)?;
-        publish_value_rules(&[self.guards.book().policies()], &mut self.programs)
+        publish_watched(&[self.guards.book().policies()], &mut self.programs)
     }
 }
 

@@ -9,7 +9,7 @@ use aya::maps::{Map, MapData, RingBuf};
 
 use super::agent::Agent;
 use super::cannot_enforce;
-use super::publish::{publish, publish_globs, publish_value_rules};
+use super::publish::{publish, publish_globs, publish_watched};
 use super::teller::Former;
 use super::wake::register;
 use super::watch::PolicyWatch;
@@ -49,7 +49,7 @@ pub fn start(policies: PolicySet, sink: Sink, options: &RunOptions) -> anyhow::R
     programs.overlap()?.set(0, u32::from(before.any()), 0)?;
     publish(&policies, 0, &mut programs)?;
     publish_globs(&policies, 0, &mut programs)?;
-    publish_value_rules(&[&policies], &mut programs)?;
+    publish_watched(&[&policies], &mut programs)?;
 
     programs.load_value_program().map_err(cannot_enforce)?;
     programs.watch_cgroups().map_err(cannot_enforce)?;

@@ -8,7 +8,7 @@
 
 use aya_ebpf::{helpers::bpf_probe_read_user, macros::lsm, programs::LsmContext};
 use netadmin_common::{
-    OperationKind, SocketOption, Text, Value, Via,
+    GuardRecord, OperationKind, SocketOption, Text, Value, Via,
     call::{CALL_ALLOWED, CALL_REFUSED, COMMAND_SYSFS_FLAGS},
     policy::{MODE_AUDIT, OPTION_FREE, OPTION_VALUES},
 };
@@ -17,7 +17,7 @@ use super::{control, ioctl, links, pieces};
 use crate::{
     guard::{self, Guard},
     kernel::{
-        Address,
+        Address, argument_u32,
         task::{self, Call},
     },
     maps::CALLS,
@@ -25,18 +25,28 @@ use crate::{
 };
 
 /// linux/capability.h.
-const CAP_NET_ADMIN: i32 = 12;
-const CAP_NET_RAW: i32 = 13;
+const CAP_NET_ADMIN: u32 = 12;
+const CAP_NET_RAW: u32 = 13;
 
 /// Hook `capable(cred, ns, cap, opts)`.
 #[lsm(hook = "capable")]
 pub fn capable(ctx: LsmContext) -> i32 {
-    let capability: i32 = ctx.arg(2);
-    let earlier: i32 = ctx.arg(4);
-    if capability != CAP_NET_ADMIN && capability != CAP_NET_RAW || earlier != 0 {
-        return earlier;
+    // (In 64 bits: a comparison of 32 takes two shifts.)
+    let from_first = u64::from(argument_u32(&ctx, 2)).wrapping_sub(u64::from(CAP_NET_ADMIN));
+    if from_first > u64::from(CAP_NET_RAW - CAP_NET_ADMIN) || argument_u32(&ctx, 4) != 0 {
+        return ctx.arg(4);
     }
-    let Some(guard) = guard::current() else {
+    match guard::record_of_current() {
+        (cgroup, Some(record)) => answer(ctx, cgroup, record),
+        _ => 0,
+    }
+}
+
+/// (Apart: a program saves the registers that it uses anywhere, each time.)
+#[inline(never)]
+fn answer(ctx: LsmContext, cgroup: u64, record: &GuardRecord) -> i32 {
+    let capability = argument_u32(&ctx, 2);
+    let Some(guard) = guard::of_record(cgroup, record) else {
         return 0;
     };
     let call = task::call();
@@ -62,7 +72,7 @@ pub fn capable(ctx: LsmContext) -> i32 {
 /// `sk_setsockopt`. For `SO_PRIORITY` and `SO_MARK` it asks `CAP_NET_RAW` first
 /// and, refused, `CAP_NET_ADMIN`: one operation, so one event.
 #[inline(always)]
-fn refuses_option(guard: &Guard, option: SocketOption, capability: i32) -> bool {
+fn refuses_option(guard: &Guard, option: SocketOption, capability: u32) -> bool {
     let mark = option as u32 + 1;
     let mut call = CALLS.of_current();
     if capability == CAP_NET_ADMIN

@@ -15,7 +15,7 @@ use crate::{
     births, guard,
     kernel::{Address, cgroup},
     maps::{CGROUP_EVENTS, GUARDS, LOST},
-    report,
+    report, watched,
 };
 
 /// Tracepoint `cgroup_mkdir(cgrp, path)`: the new cgroup gets its creator's
@@ -58,7 +58,7 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
         && let Err(error) = GUARDS.insert(id, record, 0)
     {
         failure = error.unsigned_abs();
-        guard::overflow();
+        watched::set_overflow();
     }
     tell(EventKind::CgroupMade, id, failure);
     0

@@ -168,8 +168,8 @@ pub fn option_at_hand() -> SocketOption {
 /// Whether the policy refuses it. The kernel asks for `CAP_NET_RAW` first and,
 /// refused, for `CAP_NET_ADMIN`: one operation, so one event.
 #[inline(always)]
-pub fn refuses(guard: &Guard, capability: i32) -> bool {
-    netadmin_control(guard.index, capability as u32) != 0
+pub fn refuses(guard: &Guard, capability: u32) -> bool {
+    netadmin_control(guard.index, capability) != 0
 }
 
 /// linux/capability.h.

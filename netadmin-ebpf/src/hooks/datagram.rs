@@ -9,7 +9,7 @@ use core::{ffi::c_void, ptr::from_mut};
 
 use aya_ebpf::{helpers::generated::bpf_loop, macros::lsm, programs::LsmContext};
 use netadmin_common::{
-    Text, Via,
+    GuardRecord, Text, Via,
     netlink::{
         Bytes, LinkView, MAX_STEPS, NETLINK_ROUTE, NETLINK_USERSOCK, NLMSG_HDRLEN, Plain,
         RTM_NEWLINK, RTM_SETLINK, Step, Walk, is_change_of_links, is_walked,
@@ -19,9 +19,10 @@ use netadmin_common::{
 use super::{links, pieces};
 use crate::{
     guard,
-    kernel::{Address, field, layout},
-    maps::{CALLS, JUDGEMENTS, rules_pieces},
+    kernel::{Address, argument_u32, field, layout},
+    maps::{CALLS, JUDGEMENTS},
     report::{self, EPERM},
+    watched,
 };
 
 /// A datagram under judgement; too large for a program's stack.
@@ -36,28 +37,48 @@ pub struct Judgement {
 /// Hook `netlink_send(sk, skb)`.
 #[lsm(hook = "netlink_send")]
 pub fn netlink_send(ctx: LsmContext) -> i32 {
-    let earlier: i32 = ctx.arg(2);
-    if earlier != 0 {
-        return earlier;
+    if argument_u32(&ctx, 2) != 0 {
+        return ctx.arg(2);
     }
-    let sock: *const u8 = ctx.arg(0);
-    let skb: *const u8 = ctx.arg(1);
+    let protocol = protocol_of(&ctx);
+    if !watched::pieces() {
+        let (data, len) = content(&ctx);
+        if protocol != NETLINK_ROUTE || cannot_matter(data, len) {
+            return 0;
+        }
+    }
+    match guard::record_of_current() {
+        (cgroup, Some(record)) => judge(ctx, cgroup, record),
+        _ => 0,
+    }
+}
+
+#[inline(always)]
+fn protocol_of(ctx: &LsmContext) -> u16 {
     // SAFETY: `sk` is typed, and `sk_protocol` is a u16.
-    let protocol: u16 = unsafe { field(sock, &layout::SOCK_PROTOCOL) };
-    let pieces = rules_pieces() && protocol != NETLINK_USERSOCK;
-    if protocol != NETLINK_ROUTE && !pieces {
-        return 0;
+    unsafe { field(ctx.arg(0), &layout::SOCK_PROTOCOL) }
+}
+
+/// Where the datagram lies, and how long it is.
+#[inline(always)]
+fn content(ctx: &LsmContext) -> (Address, u32) {
+    let skb: *const u8 = ctx.arg(1);
+    // SAFETY: `skb` is typed; `data` is a pointer, and `len` an unsigned int.
+    unsafe {
+        let data: u64 = field(skb, &layout::SK_BUFF_DATA);
+        (Address::from_field(data), field(skb, &layout::SK_BUFF_LEN))
     }
-    // SAFETY: `skb` is typed, and `len` is an unsigned int.
-    let len: u32 = unsafe { field(skb, &layout::SK_BUFF_LEN) };
-    // SAFETY: `skb` is typed, and `data` is a pointer.
-    let data = Address::from_field(unsafe { field(skb, &layout::SK_BUFF_DATA) });
-    if !pieces && cannot_matter(data, len) {
-        return 0;
-    }
-    let Some(guard) = guard::current() else {
+}
+
+/// (Apart: a program saves the registers that it uses anywhere, each time.)
+#[inline(never)]
+fn judge(ctx: LsmContext, cgroup: u64, record: &GuardRecord) -> i32 {
+    let Some(guard) = guard::of_record(cgroup, record) else {
         return 0;
     };
+    let (sock, skb): (*const u8, *const u8) = (ctx.arg(0), ctx.arg(1));
+    let (protocol, (data, len)) = (protocol_of(&ctx), content(&ctx));
+    let pieces = watched::pieces() && protocol != NETLINK_USERSOCK;
     let pieces = pieces && guard.policy.rules_net_admin();
     let promiscuity = protocol == NETLINK_ROUTE && guard.policy.rules_promiscuity();
     if !pieces && (!promiscuity || cannot_matter(data, len)) {

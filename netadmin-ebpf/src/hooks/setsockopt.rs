@@ -8,7 +8,7 @@
 
 use aya_ebpf::{macros::lsm, programs::LsmContext};
 use netadmin_common::{
-    OperationKind, SocketOption, Value, Via,
+    GuardRecord, OperationKind, SocketOption, Value, Via,
     guard::SOCKOPT_ATTACHED,
     policy::{OPTION_FREE, OPTION_VALUES},
 };
@@ -16,11 +16,12 @@ use netadmin_common::{
 use crate::{
     guard::{self, Guard},
     kernel::{
-        Address, cgroup, layout,
+        argument_u32, cgroup, follow, layout,
         task::{self, Call},
     },
-    maps::{CALLS, VALUE_RULES, rules_pieces},
+    maps::CALLS,
     report::{self, EPERM, Question},
+    watched::{self, Concern},
 };
 
 /// `SOL_PACKET` (linux/socket.h).
@@ -31,25 +32,48 @@ pub const PACKET_ADD_MEMBERSHIP: i32 = 1;
 /// Hook `socket_setsockopt(sock, level, optname)`.
 #[lsm(hook = "socket_setsockopt")]
 pub fn socket_setsockopt(ctx: LsmContext) -> i32 {
-    let earlier: i32 = ctx.arg(3);
-    if earlier != 0 {
-        return earlier;
+    if argument_u32(&ctx, 3) != 0 {
+        return ctx.arg(3);
     }
-    let socket: *const u8 = ctx.arg(0);
-    let level: i32 = ctx.arg(1);
-    let optname: i32 = ctx.arg(2);
-    if rules_pieces() && (task::in_compat_syscall() || task::uses_io_uring()) {
+    match watched::option(argument_u32(&ctx, 2)) {
+        Concern::None => return 0,
+        Concern::Line if !task::hides_its_call() => return 0,
+        _ => {}
+    }
+    judge(ctx)
+}
+
+/// (Apart: a program saves the registers that it uses anywhere, each time.)
+#[inline(never)]
+fn judge(ctx: LsmContext) -> i32 {
+    let (level, optname) = (ctx.arg(1), ctx.arg(2));
+    if watched::pieces() && task::hides_its_call() {
         record(level, optname);
     }
-    let refused = if level == SOL_PACKET && optname == PACKET_ADD_MEMBERSHIP {
-        refuses_membership(socket)
-    } else {
-        match SocketOption::from_level_and_name(level, optname) {
-            Some(option) => return option_answer(socket, option),
-            None => false,
-        }
+    let is_membership = level == SOL_PACKET && optname == PACKET_ADD_MEMBERSHIP;
+    if !is_membership && SocketOption::from_level_and_name(level, optname).is_none() {
+        return 0;
+    }
+    match guard::record_of_current() {
+        (cgroup, Some(record)) => answer(ctx, cgroup, record),
+        _ => 0,
+    }
+}
+
+#[inline(never)]
+fn answer(ctx: LsmContext, cgroup: u64, record: &GuardRecord) -> i32 {
+    let socket: *const u8 = ctx.arg(0);
+    let Some(guard) = guard::of_record(cgroup, record) else {
+        return 0;
     };
-    report::answer(refused, EPERM)
+    let (level, optname) = (ctx.arg(1), ctx.arg(2));
+    match SocketOption::from_level_and_name(level, optname) {
+        Some(option) => {
+            let refused = refuses_option(&guard, record, socket, option);
+            report::answer(refused, report::errno(option))
+        }
+        None => report::answer(refuses_membership(&guard, record, socket), EPERM),
+    }
 }
 
 /// For the capability question of a call whose registers do not name the
@@ -65,38 +89,23 @@ fn record(level: i32, optname: i32) {
 }
 
 #[inline(always)]
-fn refuses_membership(socket: *const u8) -> bool {
-    let Some(guard) = guard::current() else {
-        return false;
-    };
-    if !guard.policy.rules_promiscuity() || value_will_be_seen(socket) {
+fn refuses_membership(guard: &Guard, record: &GuardRecord, socket: *const u8) -> bool {
+    if !guard.policy.rules_promiscuity() || value_will_be_seen(guard, record, socket) {
         return false;
     }
     Question::on_device(OperationKind::PromiscuousMembership, Via::AddMembership).is_refused()
 }
 
 #[inline(always)]
-fn option_answer(socket: *const u8, option: SocketOption) -> i32 {
-    let needs_value = VALUE_RULES
-        .get(0)
-        .is_none_or(|rules| rules & (1 << option as u32) != 0);
-    if !needs_value && !task::uses_io_uring() && !task::in_compat_syscall() {
-        return 0;
-    }
-    let Some(guard) = guard::current() else {
-        return 0;
-    };
-    report::answer(
-        refuses_option(&guard, socket, option),
-        report::errno(option),
-    )
-}
-
-#[inline(always)]
-fn refuses_option(guard: &Guard, socket: *const u8, option: SocketOption) -> bool {
+fn refuses_option(
+    guard: &Guard,
+    record: &GuardRecord,
+    socket: *const u8,
+    option: SocketOption,
+) -> bool {
     let seen_later = match guard.policy.options[option as usize].rule {
         OPTION_FREE => true,
-        OPTION_VALUES => value_will_be_seen(socket) && note_seen(option),
+        OPTION_VALUES => value_will_be_seen(guard, record, socket) && note_seen(option),
         // The capability question will be asked within this very call.
         _ => is_the_call(option),
     };
@@ -139,14 +148,22 @@ fn note_seen(option: SocketOption) -> bool {
 /// which cannot be told from others; its work may be done on the way out of a
 /// call that looks just like it.
 #[inline(always)]
-fn value_will_be_seen(socket: *const u8) -> bool {
+fn value_will_be_seen(guard: &Guard, record: &GuardRecord, socket: *const u8) -> bool {
     if task::uses_io_uring() || !matches!(task::call(), Call::Setsockopt { compat: false, .. }) {
         return false;
     }
-    Address::of(socket)
-        .follow(&layout::SOCKET_SK)
-        .and_then(|sock| sock.follow(&layout::SOCK_CGROUP))
-        .and_then(cgroup::id)
-        .and_then(guard::of_cgroup)
-        .is_some_and(|record| record.flags & SOCKOPT_ATTACHED != 0)
+    // SAFETY: `socket` is an argument, and typed; NULL is not followed.
+    let cgroup = unsafe {
+        let sock = follow(socket, &layout::SOCKET_SK);
+        if sock.is_null() {
+            return false;
+        }
+        cgroup::id_of_typed(follow(sock, &layout::SOCK_CGROUP))
+    };
+    // Mostly it is the caller's own.
+    let record = match cgroup {
+        Some(cgroup) if cgroup == guard.cgroup => Some(record),
+        _ => cgroup.and_then(guard::of_cgroup),
+    };
+    record.is_some_and(|record| record.flags & SOCKOPT_ATTACHED != 0)
 }

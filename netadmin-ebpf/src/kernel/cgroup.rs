@@ -1,6 +1,6 @@
 //! Control groups, by the id of their kernfs node.
 
-use super::{Address, layout};
+use super::{Address, field, follow, layout};
 
 /// Whether a `struct cgroup` is of the v2 hierarchy, whose number is 0: ids are
 /// only unique within one.
@@ -18,6 +18,22 @@ pub fn id(cgroup: Address) -> Option<u64> {
     cgroup
         .follow(&layout::CGROUP_KN)?
         .read(&layout::KERNFS_NODE_ID)
+}
+
+/// The id of a `struct cgroup` that is typed for the verifier; `None` for NULL.
+///
+/// # Safety
+/// As [`field`].
+#[inline(always)]
+pub unsafe fn id_of_typed(cgroup: *const u8) -> Option<u64> {
+    if cgroup.is_null() {
+        return None;
+    }
+    // SAFETY: as the caller promises.
+    unsafe {
+        let node = follow(cgroup, &layout::CGROUP_KN);
+        (!node.is_null()).then(|| field(node, &layout::KERNFS_NODE_ID))
+    }
 }
 
 /// The id of its parent; `None` for a root.

@@ -97,6 +97,25 @@ impl Address {
     }
 }
 
+/// Follows a pointer among the fields of such a struct: what it points to is typed,
+/// too. NULL if it points nowhere, and if what it lies in cannot be read.
+///
+/// # Safety
+/// As [`field`], with a pointer to a struct as field.
+#[inline(always)]
+pub unsafe fn follow(pointer: *const u8, offset: &Offset) -> *const u8 {
+    // SAFETY: as the caller promises.
+    unsafe { field::<u64>(pointer, offset) as *const u8 }
+}
+
+/// The low half of a program's `n`th argument: one load, where an `i32` of
+/// `ctx.arg` takes two shifts more to compare.
+#[inline(always)]
+pub fn argument_u32(ctx: &impl EbpfContext, n: usize) -> u32 {
+    // SAFETY: the verifier checks that there is such an argument.
+    unsafe { ctx.as_ptr().cast::<u32>().add(2 * n).read_volatile() }
+}
+
 /// Reads a field of a struct that a program got as an argument: the verifier
 /// knows its type, so this is a plain load and cannot fault.
 ///

@@ -5,7 +5,7 @@ use aya_ebpf::{
     helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
 };
 
-use super::{Address, field, layout};
+use super::{Address, field, follow, layout, layout::Offset};
 
 /// `TS_COMPAT` (arch/x86/include/asm/thread_info.h): the call came by the
 /// 32-bit entry.
@@ -38,6 +38,34 @@ fn flags() -> u32 {
     unsafe { field(current().cast(), &layout::TASK_FLAGS) }
 }
 
+/// Who a task is, for events: as `bpf_get_current_pid_tgid`, `_uid_gid` and `_comm`
+/// say, without a call for each.
+pub struct Identity {
+    /// The process, and the thread, in the initial pid namespace.
+    pub pid: u32,
+    pub tid: u32,
+    /// The user, in the initial user namespace.
+    pub uid: u32,
+    /// `comm`, sixteen bytes.
+    pub name: [u64; 2],
+}
+
+/// Who the current task is.
+#[inline(always)]
+pub fn identity() -> Identity {
+    let task = current().cast_const().cast();
+    // SAFETY: `current` is typed, and these are fields of it, and of its `cred`,
+    // which no task is without.
+    unsafe {
+        Identity {
+            pid: field(task, &layout::TASK_TGID),
+            tid: field(task, &layout::TASK_PID),
+            uid: field(follow(task, &layout::TASK_CRED), &layout::CRED_UID),
+            name: field(task, &layout::TASK_COMM),
+        }
+    }
+}
+
 /// Whether the current call came by the 32-bit entry (`in_compat_syscall`).
 #[inline(always)]
 pub fn in_compat_syscall() -> bool {
@@ -56,6 +84,22 @@ pub fn uses_io_uring() -> bool {
     // SAFETY: `current` is typed, and `io_uring` is a pointer.
     let context: u64 = unsafe { field(current().cast(), &layout::TASK_IO_URING) };
     context != 0
+}
+
+/// Whether the saved registers may not name the call: 32-bit code can pass its
+/// arguments in memory, and io_uring's work is done under another call's.
+#[inline(always)]
+pub fn hides_its_call() -> bool {
+    // SAFETY: `current` is typed, and these are its fields.
+    let (flags, status, context): (u32, u32, u64) = unsafe {
+        let task = current().cast_const().cast();
+        (
+            field(task, &layout::TASK_FLAGS),
+            field(task, &layout::TASK_STATUS),
+            field(task, &layout::TASK_IO_URING),
+        )
+    };
+    flags & PF_WORKERS != 0 || status & TS_COMPAT != 0 || context != 0
 }
 
 /// The current system call, from the registers that the kernel saved at its
@@ -96,50 +140,61 @@ pub fn call() -> Call {
     }
     // SAFETY: the helper takes any task.
     let registers = unsafe { bpf_task_pt_regs(current()) };
-    call_of(Address::of(registers as *const u8)).unwrap_or(Call::Other)
+    let registers = Registers(registers as *const u8);
+    // The kernel takes the lower half alone (`entry_SYSCALL_64`).
+    let number = registers.get(&layout::PT_REGS_ORIG_AX) as u32;
+    if in_compat_syscall() {
+        compat_call(registers, number)
+    } else {
+        native_call(registers, number)
+    }
 }
 
-#[inline(always)]
-fn call_of(registers: Address) -> Option<Call> {
-    let number: u64 = registers.read(&layout::PT_REGS_ORIG_AX)?;
-    if in_compat_syscall() {
-        compat_call(registers, number as u32)
-    } else {
-        // The kernel takes the lower half alone (`entry_SYSCALL_64`).
-        native_call(registers, number as u32)
+/// A `struct pt_regs`, typed for the verifier.
+#[derive(Clone, Copy)]
+struct Registers(*const u8);
+
+impl Registers {
+    #[inline(always)]
+    fn get(self, register: &Offset) -> u64 {
+        // SAFETY: `call` has it of `bpf_task_pt_regs`, and registers are longs.
+        unsafe { field(self.0, register) }
+    }
+
+    #[inline(always)]
+    fn setsockopt(self, level: &Offset, compat: bool) -> Call {
+        Call::Setsockopt {
+            level: self.get(level) as i32,
+            optname: self.get(&layout::PT_REGS_DX) as i32,
+            compat,
+        }
+    }
+
+    #[inline(always)]
+    fn getsockopt(self, level: &Offset) -> Call {
+        Call::Getsockopt {
+            level: self.get(level) as i32,
+            optname: self.get(&layout::PT_REGS_DX) as i32,
+        }
+    }
+
+    #[inline(always)]
+    fn ioctl(self, command: &Offset) -> Call {
+        Call::Ioctl {
+            command: self.get(command) as u32,
+            argument: Address::from_field(self.get(&layout::PT_REGS_DX)),
+        }
     }
 }
 
 /// arch/x86/entry/syscalls/syscall_64.tbl: arguments in di, si, dx.
 #[inline(always)]
-fn native_call(registers: Address, number: u32) -> Option<Call> {
+fn native_call(registers: Registers, number: u32) -> Call {
     match number {
-        54 | 0x4000_021d => {
-            let level: u64 = registers.read(&layout::PT_REGS_SI)?;
-            let optname: u64 = registers.read(&layout::PT_REGS_DX)?;
-            Some(Call::Setsockopt {
-                level: level as i32,
-                optname: optname as i32,
-                compat: number & X32 != 0,
-            })
-        }
-        16 | 0x4000_0202 => {
-            let command: u64 = registers.read(&layout::PT_REGS_SI)?;
-            let argument = registers.follow(&layout::PT_REGS_DX)?;
-            Some(Call::Ioctl {
-                command: command as u32,
-                argument,
-            })
-        }
-        55 | 0x4000_021e => {
-            let level: u64 = registers.read(&layout::PT_REGS_SI)?;
-            let optname: u64 = registers.read(&layout::PT_REGS_DX)?;
-            Some(Call::Getsockopt {
-                level: level as i32,
-                optname: optname as i32,
-            })
-        }
-        _ => Some(plain_call(number & !X32)),
+        54 | 0x4000_021d => registers.setsockopt(&layout::PT_REGS_SI, number & X32 != 0),
+        16 | 0x4000_0202 => registers.ioctl(&layout::PT_REGS_SI),
+        55 | 0x4000_021e => registers.getsockopt(&layout::PT_REGS_SI),
+        _ => plain_call(number & !X32),
     }
 }
 
@@ -161,53 +216,28 @@ fn plain_call(number: u32) -> Call {
 
 /// arch/x86/entry/syscalls/syscall_32.tbl: arguments in bx, cx, dx.
 #[inline(always)]
-fn compat_call(registers: Address, number: u32) -> Option<Call> {
+fn compat_call(registers: Registers, number: u32) -> Call {
     match number {
-        366 => {
-            let level: u64 = registers.read(&layout::PT_REGS_CX)?;
-            let optname: u64 = registers.read(&layout::PT_REGS_DX)?;
-            Some(Call::Setsockopt {
-                level: level as i32,
-                optname: optname as i32,
-                compat: true,
-            })
-        }
-        102 => {
-            let which: u64 = registers.read(&layout::PT_REGS_BX)?;
-            Some(match which as u32 {
-                SYS_SETSOCKOPT => Call::Socketcall,
-                1 => Call::Socket,
-                2 => Call::Bind,
-                // recv, recvfrom, recvmsg, recvmmsg.
-                10 | 12 | 17 | 19 => Call::Read,
-                // sendmsg, sendmmsg.
-                16 | 20 => Call::Sendmsg,
-                _ => Call::Other,
-            })
-        }
-        54 => {
-            let command: u64 = registers.read(&layout::PT_REGS_CX)?;
-            let argument = registers.follow(&layout::PT_REGS_DX)?;
-            Some(Call::Ioctl {
-                command: command as u32,
-                argument,
-            })
-        }
-        365 => {
-            let level: u64 = registers.read(&layout::PT_REGS_CX)?;
-            let optname: u64 = registers.read(&layout::PT_REGS_DX)?;
-            Some(Call::Getsockopt {
-                level: level as i32,
-                optname: optname as i32,
-            })
-        }
+        366 => registers.setsockopt(&layout::PT_REGS_CX, true),
+        102 => match registers.get(&layout::PT_REGS_BX) as u32 {
+            SYS_SETSOCKOPT => Call::Socketcall,
+            1 => Call::Socket,
+            2 => Call::Bind,
+            // recv, recvfrom, recvmsg, recvmmsg.
+            10 | 12 | 17 | 19 => Call::Read,
+            // sendmsg, sendmmsg.
+            16 | 20 => Call::Sendmsg,
+            _ => Call::Other,
+        },
+        54 => registers.ioctl(&layout::PT_REGS_CX),
+        365 => registers.getsockopt(&layout::PT_REGS_CX),
         // read, readv, pread64, preadv, recvmmsg, recvfrom, recvmsg, preadv2.
-        3 | 145 | 180 | 333 | 337 | 371 | 372 | 378 => Some(Call::Read),
-        345 | 370 => Some(Call::Sendmsg),
-        357 => Some(Call::Bpf),
-        359 => Some(Call::Socket),
-        361 => Some(Call::Bind),
-        _ => Some(Call::Other),
+        3 | 145 | 180 | 333 | 337 | 371 | 372 | 378 => Call::Read,
+        345 | 370 => Call::Sendmsg,
+        357 => Call::Bpf,
+        359 => Call::Socket,
+        361 => Call::Bind,
+        _ => Call::Other,
     }
 }
 

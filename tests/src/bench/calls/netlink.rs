@@ -3,10 +3,10 @@
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
-use super::{DEVICE, Prepared};
+use super::{DEVICE, Prepared, send};
 use netadmin_bypass::attack::link::{self, RTM_NEWLINK, Target};
 use netadmin_bypass::attack::netlink::{
-    Message, NLM_F_CREATE, datagram, number_at, route_socket, send, transact,
+    Message, NLM_F_CREATE, datagram, number_at, route_socket, transact,
 };
 use netadmin_bypass::attack::{IFF_UP, index_of};
 

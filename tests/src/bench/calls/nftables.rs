@@ -2,9 +2,9 @@
 
 use std::io;
 
-use super::Prepared;
+use super::{Prepared, send};
 use netadmin_bypass::attack::netlink::{
-    Message, NLM_F_CREATE, acknowledgements, datagram, send, try_receive,
+    Message, NLM_F_CREATE, acknowledgements, datagram, try_receive,
 };
 use netadmin_bypass::attack::sockopt::open_socket;
 

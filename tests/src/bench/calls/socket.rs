@@ -1,12 +1,12 @@
 //! `setsockopt(2)`.
 
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use super::{DEVICE, Prepared, check};
 use netadmin_bypass::attack::SocketOption;
 use netadmin_bypass::attack::index_of;
-use netadmin_bypass::attack::sockopt::{open_socket, set_bytes, udp_socket};
+use netadmin_bypass::attack::sockopt::{open_socket, udp_socket};
 
 /// linux/if_packet.h.
 const PACKET_ADD_MEMBERSHIP: i32 = 1;
@@ -16,8 +16,7 @@ pub fn receive_buffer() -> io::Result<Prepared> {
     let socket = udp_socket()?;
     let size = 65536i32;
     Ok(Box::new(move || {
-        let (level, option) = (libc::SOL_SOCKET, libc::SO_RCVBUF);
-        set_bytes(socket.as_fd(), level, option, &size.to_ne_bytes())
+        set(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &size)
     }))
 }
 
@@ -35,7 +34,19 @@ pub fn debug() -> io::Result<Prepared> {
 
 fn option(option: SocketOption, value: i32) -> io::Result<Prepared> {
     let socket = udp_socket()?;
-    Ok(Box::new(move || option.set(socket.as_fd(), value)))
+    Ok(Box::new(move || {
+        set(&socket, libc::SOL_SOCKET, option.number(), &value)
+    }))
+}
+
+/// `setsockopt(2)`, and nothing besides.
+fn set<T>(socket: &OwnedFd, level: i32, name: i32, value: &T) -> io::Result<()> {
+    let len = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the kernel reads one `T`.
+    check(unsafe {
+        let value = std::ptr::from_ref(value).cast();
+        libc::setsockopt(socket.as_raw_fd(), level, name, value, len)
+    })
 }
 
 /// A multicast address, again and again: the kernel counts.
@@ -48,15 +59,6 @@ pub fn membership() -> io::Result<Prepared> {
         mr_address: [1, 0, 0x5e, 0, 0, 1, 0, 0],
     };
     Ok(Box::new(move || {
-        // SAFETY: the kernel reads one packet_mreq.
-        check(unsafe {
-            libc::setsockopt(
-                socket.as_raw_fd(),
-                libc::SOL_PACKET,
-                PACKET_ADD_MEMBERSHIP,
-                (&raw const request).cast(),
-                16,
-            )
-        })
+        set(&socket, libc::SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request)
     }))
 }
