@@ -104,20 +104,10 @@ pub fn decide(policy: &PolicyRecord, operation: &Operation) -> Verdict {
     if operation.kind.is_piece() && matches!(operation.value, Value::None) {
         return decide_piece(policy, operation.kind);
     }
-    match operation.kind {
-        OperationKind::SetDebug => decide_option(policy, SocketOption::Debug, operation.value),
-        OperationKind::SetPriority => {
-            decide_option(policy, SocketOption::Priority, operation.value)
-        }
-        OperationKind::SetSndBufForce => {
-            decide_option(policy, SocketOption::SndBufForce, operation.value)
-        }
-        OperationKind::SetRcvBufForce => {
-            decide_option(policy, SocketOption::RcvBufForce, operation.value)
-        }
-        OperationKind::SetMark => decide_option(policy, SocketOption::Mark, operation.value),
-        kind if kind.is_piece() => decide_piece(policy, kind),
-        _ => decide_promiscuity(policy, operation),
+    match SocketOption::of_operation(operation.kind) {
+        Some(option) => decide_option(policy, option, operation.value),
+        None if operation.kind.is_piece() => decide_piece(policy, operation.kind),
+        None => decide_promiscuity(policy, operation),
     }
 }
 

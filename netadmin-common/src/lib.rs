@@ -7,6 +7,7 @@
 
 #![no_std]
 
+pub mod bits;
 pub mod call;
 pub mod catalogue;
 pub mod decide;

@@ -90,6 +90,19 @@ impl SocketOption {
         }
     }
 
+    /// The option that an operation sets.
+    #[inline(always)]
+    pub fn of_operation(kind: OperationKind) -> Option<Self> {
+        match kind {
+            OperationKind::SetDebug => Some(Self::Debug),
+            OperationKind::SetPriority => Some(Self::Priority),
+            OperationKind::SetSndBufForce => Some(Self::SndBufForce),
+            OperationKind::SetRcvBufForce => Some(Self::RcvBufForce),
+            OperationKind::SetMark => Some(Self::Mark),
+            _ => None,
+        }
+    }
+
     /// The 32 bits of an option value on the axis that rules use.
     #[inline(always)]
     pub fn widen(self, raw: u32) -> i64 {

@@ -1,6 +1,7 @@
 //! Names of at most 16 bytes, as two words: the programs compare and cut them
 //! without a branch for each byte, which the verifier would have to follow.
 
+use crate::bits::{nonzero, not};
 use crate::device::IFNAMSIZ;
 
 /// An interface name or a link kind, zero-padded.
@@ -98,6 +99,14 @@ impl Text {
                 self.words[1] & other.words[1],
             ],
         }
+    }
+
+    /// 1 if it equals `other`, else 0.
+    #[inline(always)]
+    pub fn is(&self, other: &Self) -> u64 {
+        let first = self.words[0] ^ other.words[0];
+        let second = self.words[1] ^ other.words[1];
+        not(nonzero(first | second))
     }
 
     /// Whether it equals `other` in every byte where `mask` has ones.

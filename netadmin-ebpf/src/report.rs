@@ -230,21 +230,14 @@ extern "C" fn netadmin_decide(question: *const Question) -> u32 {
             Verdict::Refuse(_) => "against a rule",
         },
     );
-    match verdict {
-        Verdict::Allow => 0,
-        Verdict::Report(rule) => {
-            submit(question, &guard, rule, EventKind::Allowed);
-            0
-        }
-        Verdict::Refuse(rule) if guard.policy.mode == MODE_AUDIT => {
-            submit(question, &guard, rule, EventKind::WouldRefuse);
-            0
-        }
-        Verdict::Refuse(rule) => {
-            submit(question, &guard, rule, EventKind::Refused);
-            1
-        }
-    }
+    let (rule, kind) = match verdict {
+        Verdict::Allow => return 0,
+        Verdict::Report(rule) => (rule, EventKind::Allowed),
+        Verdict::Refuse(rule) if guard.policy.mode == MODE_AUDIT => (rule, EventKind::WouldRefuse),
+        Verdict::Refuse(rule) => (rule, EventKind::Refused),
+    };
+    submit(question, &guard, rule, kind);
+    u32::from(matches!(kind, EventKind::Refused))
 }
 
 /// A device whose promiscuity rose.

@@ -29,10 +29,11 @@ const KIND_ARRAY: u32 = 3;
 const KIND_STRUCT: u32 = 4;
 const KIND_UNION: u32 = 5;
 const KIND_ENUM: u32 = 6;
-const KIND_TYPEDEF: u32 = 8;
+pub const KIND_TYPEDEF: u32 = 8;
 const KIND_VOLATILE: u32 = 9;
 const KIND_CONST: u32 = 10;
 const KIND_RESTRICT: u32 = 11;
+pub const KIND_FUNC: u32 = 12;
 const KIND_FUNC_PROTO: u32 = 13;
 const KIND_VAR: u32 = 14;
 const KIND_DATASEC: u32 = 15;
@@ -112,6 +113,37 @@ impl<'a> Btf<'a> {
             start = found.members + trailing(found).ok_or(BtfError::Damaged)?;
         }
         Ok(())
+    }
+
+    /// The number of a struct.
+    pub fn structure(&self, name: &str) -> Option<u32> {
+        self.structs.get(name.as_bytes()).copied()
+    }
+
+    /// The number of a function.
+    pub fn function(&self, name: &str) -> Option<u32> {
+        let names = [name.to_owned()];
+        let found = self.numbers(&[KIND_FUNC], &names);
+        found.first().map(|(number, ..)| *number)
+    }
+
+    /// Number, kind and name of the types of these kinds and names.
+    pub fn numbers<'n>(&self, kinds: &[u32], names: &'n [String]) -> Vec<(u32, u32, &'n str)> {
+        let wanted = self.starts.iter().zip(1..).filter_map(|(start, number)| {
+            let found = self.type_at(*start as usize)?;
+            if !kinds.contains(&found.kind()) {
+                return None;
+            }
+            let name = names.iter().find(|name| self.is_named(found, name))?;
+            Some((number, found.kind(), name.as_str()))
+        });
+        wanted.collect()
+    }
+
+    /// (Without looking for the end of a name that is another.)
+    fn is_named(&self, found: Type, name: &str) -> bool {
+        let rest = self.strings.get(found.name as usize..).unwrap_or_default();
+        rest.starts_with(name.as_bytes()) && rest.get(name.len()) == Some(&0)
     }
 
     /// The offset in bytes of the field that `path` (names joined by dots)

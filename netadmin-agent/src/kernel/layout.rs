@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::btf::Btf;
+use super::{btf::Btf, little};
 
 /// The kernel's own type information.
 pub const VMLINUX_BTF: &str = "/sys/kernel/btf/vmlinux";
@@ -106,22 +106,29 @@ pub enum LayoutError {
     },
 }
 
+/// The global that says what an address is cast to, and the struct: its first
+/// field is an integer of eight bytes.
+const WORDS: (&str, &str) = ("TYPE_OF_WORDS", "timespec64");
+
 /// The offsets of all fields, by the global's name.
 #[derive(Clone, Debug)]
 pub struct Layout {
     offsets: Vec<(&'static str, u64)>,
+    rdonly_cast: Option<u32>,
+    hooks: Vec<u8>,
 }
 
 impl Layout {
-    /// Reads the running kernel's layout from its BTF at `path`.
-    pub fn read(path: &Path) -> Result<Self, LayoutError> {
+    /// Reads the running kernel's layout from its BTF at `path`, and where in it
+    /// `hooks` are, by the names of their types.
+    pub fn read(path: &Path, hooks: &[String]) -> Result<Self, LayoutError> {
         let no_btf = |reason: String| LayoutError::Btf {
             path: path.to_owned(),
             reason,
         };
         let bytes = fs::read(path).map_err(|error| no_btf(error.to_string()))?;
         let btf = Btf::parse(&bytes).map_err(|error| no_btf(error.to_string()))?;
-        let offsets = FIELDS
+        let mut offsets = FIELDS
             .iter()
             .map(|&(global, container, field)| {
                 let offset = btf
@@ -130,8 +137,27 @@ impl Layout {
                     .ok_or(LayoutError::Field { container, field })?;
                 Ok((global, offset))
             })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { offsets })
+            .collect::<Result<Vec<_>, _>>()?;
+        let words = btf.structure(WORDS.1);
+        let rdonly_cast = words.and_then(|_| btf.function("bpf_rdonly_cast"));
+        let words = rdonly_cast.and(words).unwrap_or_default();
+        offsets.push((WORDS.0, u64::from(words)));
+        let hooks = little::btf(&btf, hooks);
+        Ok(Self {
+            offsets,
+            rdonly_cast,
+            hooks,
+        })
+    }
+
+    /// The number of the kfunc `bpf_rdonly_cast`, if this kernel has it.
+    pub fn rdonly_cast(&self) -> Option<u32> {
+        self.rdonly_cast
+    }
+
+    /// BTF that knows nothing but the hooks that were asked for.
+    pub fn hooks(&self) -> &[u8] {
+        &self.hooks
     }
 
     /// The globals with their values.
@@ -148,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let error = Layout::read(Path::new("/nonexistent/btf")).expect_err("no file");
+        let error = Layout::read(Path::new("/nonexistent/btf"), &[]).expect_err("no file");
         assert!(error.to_string().contains("/nonexistent/btf"), "{error}");
     }
 

@@ -14,12 +14,13 @@ use crate::history;
 
 use super::{
     error::KernelError,
+    fixup,
     layout::{Layout, VMLINUX_BTF},
     pins::{PinnedSet, Pins},
     sys,
 };
 use aya::{
-    Btf, Ebpf, EbpfLoader, include_bytes_aligned,
+    Btf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
     programs::{
         BtfTracePoint, CgroupSockopt, FEntry, FExit, Lsm, ProgramError, ProgramFd,
         links::{FdLink, PinnedLink},
@@ -125,11 +126,23 @@ pub struct LoadOptions<'a> {
     pub earlier: Option<&'a PinnedSet>,
 }
 
+/// The names of the types that stand for the hooks in the kernel's BTF.
+fn hooks() -> Vec<String> {
+    let all = [CGROUPS, JUDGES, ANSWERERS, WITNESS].into_iter().flatten();
+    all.map(|(_, attachment)| match attachment {
+        Attachment::Lsm(hook) => format!("bpf_lsm_{hook}"),
+        Attachment::Fentry(function) | Attachment::Fexit(function) => (*function).to_owned(),
+        Attachment::Tracepoint(name) => format!("btf_trace_{name}"),
+    })
+    .collect()
+}
+
 /// The loaded programs and their maps. Dropping it ends enforcement, unless it
 /// is pinned.
 pub struct Programs {
     pub(super) ebpf: Ebpf,
-    btf: Btf,
+    /// Until all are attached.
+    btf: Option<Btf>,
     pins: Option<Rc<Pins>>,
     set: Option<PinnedSet>,
     limits: Limits,
@@ -160,8 +173,8 @@ impl Programs {
         if OBJECT.is_empty() {
             return Err(KernelError::NoObject);
         }
-        let layout = Layout::read(Path::new(VMLINUX_BTF))?;
-        let btf = Btf::from_sys_fs()?;
+        let layout = Layout::read(Path::new(VMLINUX_BTF), &hooks())?;
+        let btf = Btf::parse(layout.hooks(), Endianness::default())?;
         let pins = options.pins.clone();
         let set = pins.as_deref().map(|pins| new_set(pins, options.earlier));
         let set = set.transpose()?;
@@ -187,10 +200,11 @@ impl Programs {
                 loader.map_pin_path(name, set.entry(name));
             }
         }
-        let ebpf = loader.load(OBJECT)?;
+        let object = fixup::with_rdonly_cast(OBJECT, layout.rdonly_cast());
+        let ebpf = loader.load(&object)?;
         Ok(Self {
             ebpf,
-            btf,
+            btf: Some(btf),
             pins,
             set,
             limits: options.limits,
@@ -233,6 +247,14 @@ impl Programs {
     /// Attaches what sees promiscuity rise.
     pub fn witness(&mut self) -> Result<(), KernelError> {
         self.attach_all(WITNESS)
+    }
+
+    /// Gives back the memory that only loading and attaching take. Nothing can be
+    /// attached to a hook afterwards.
+    pub fn forget_types(&mut self) {
+        self.btf = None;
+        // SAFETY: it only looks for free pages.
+        unsafe { libc::malloc_trim(0) };
     }
 
     /// Makes sure that every program is attached that should be, by what is
@@ -283,7 +305,7 @@ impl Programs {
             source,
         };
         let pin = self.set.as_ref().map(|set| set.link(name));
-        let btf = &self.btf;
+        let btf = self.btf.as_ref().ok_or(KernelError::NoObject)?;
         let program = program(&mut self.ebpf, name)?;
         macro_rules! load_and_attach {
             ($kind:ty, $target:expr) => {{
@@ -421,7 +443,10 @@ fn program<'a>(
 pub fn probe_load() -> Result<(), String> {
     let mut programs =
         Programs::load(&LoadOptions::default()).map_err(|error| error.to_string())?;
-    let btf = &programs.btf;
+    let btf = programs
+        .btf
+        .as_ref()
+        .ok_or_else(|| KernelError::NoObject.to_string())?;
     let program: &mut Lsm = program(&mut programs.ebpf, "socket_setsockopt")
         .map_err(|error| error.to_string())?
         .try_into()

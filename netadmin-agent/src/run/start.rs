@@ -75,6 +75,7 @@ pub fn start(policies: PolicySet, sink: Sink, options: &RunOptions) -> anyhow::R
     sleep(UNDER_WAY);
     programs.overlap()?.set(0, 0, 0)?;
 
+    programs.forget_types();
     let events = register(programs.take_events()?)?;
     let cgroup_events = register(programs.take_cgroup_events()?)?;
     let mut agent = Agent::new(programs, guards, events, Some(cgroup_events), sink)?;

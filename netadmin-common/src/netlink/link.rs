@@ -3,6 +3,7 @@
 use super::pieces::{Attributes, attribute_bit};
 use super::stacking::stacking_operation;
 use super::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_NEWLINK};
+use crate::bits::{nonzero, not};
 use crate::catalogue::OperationKind;
 use crate::device::{Device, IFF_PROMISC, IFF_UP, kind};
 use crate::policy::{PROMISCUOUS_NAMES_EXCEPTED, PolicyRecord};
@@ -176,6 +177,30 @@ impl LinkRequest {
         self.creates() && self.message_flags & u32::from(NLM_F_EXCL | NLM_F_REPLACE) != 0
     }
 
+    /// [`Self::only_creates`], as a number.
+    #[inline(always)]
+    fn creates_alone(&self) -> u64 {
+        let of_new = not(nonzero(u64::from(
+            self.message_type ^ u32::from(RTM_NEWLINK),
+        )));
+        let creates = nonzero(u64::from(self.message_flags & u32::from(NLM_F_CREATE)));
+        let alone = u32::from(NLM_F_EXCL | NLM_F_REPLACE);
+        of_new & creates & nonzero(u64::from(self.message_flags & alone))
+    }
+
+    /// [`Self::by_index`], as a number.
+    #[inline(always)]
+    fn goes_by_index(&self) -> u64 {
+        nonzero(u64::from(self.index)) & not(u64::from(self.index >> 31))
+    }
+
+    /// Whether `IFF_UP` will be set, as a number ([`Self::sets`]).
+    #[inline(always)]
+    pub(super) fn sets_up(&self) -> u64 {
+        let masked = u64::from(self.change & IFF_UP) | not(nonzero(u64::from(self.change)));
+        u64::from(self.flags & IFF_UP) & masked
+    }
+
     /// What precedes the number in the name of a device that is given none.
     #[inline(always)]
     fn numbered_name(&self) -> Text {
@@ -305,7 +330,7 @@ pub fn excepted(request: &LinkRequest, view: &LinkView, policy: &PolicyRecord) -
     }
     // The kind that a request gives says nothing of a device that is there, and
     // nothing of the ports of an HSR ring.
-    if !request.creates() || changes_unseen(request, view) || request.kind == kind::HSR {
+    if !request.creates() || changes_unseen(request, view) != 0 || request.kind == kind::HSR {
         return false;
     }
     policy.excepts_kind(&request.kind) && (request.lower == 0 || view.lower_is_excepted(policy))
@@ -354,10 +379,12 @@ fn master_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationK
 /// alternative name, the members of a group, or, after messages that made the
 /// view unreliable, any.
 #[inline(always)]
-pub(super) fn changes_unseen(request: &LinkRequest, view: &LinkView) -> bool {
-    let named = request.has_name | request.has_alternative_name | request.has_group != 0;
-    let not_found = (view.device.index == 0) & !request.by_index() & named;
-    (not_found | view.links_unsettled()) & !request.only_creates()
+pub(super) fn changes_unseen(request: &LinkRequest, view: &LinkView) -> u64 {
+    let named = request.has_name | request.has_alternative_name | request.has_group;
+    let found = nonzero(u64::from(view.device.index));
+    let not_found = not(found) & not(request.goes_by_index()) & nonzero(u64::from(named));
+    let unsettled = u64::from(view.unstable & UNSETTLED_LINKS);
+    (not_found | unsettled) & not(request.creates_alone())
 }
 
 /// Whether devices of this kind are made with a second one.

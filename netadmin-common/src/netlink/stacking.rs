@@ -1,8 +1,9 @@
 //! What a request would do by side effect: to the device below, to the ports of
 //! a master, or because a device cannot filter the addresses that it gets.
 
-use super::link::{LinkRequest, LinkView, changes_unseen};
+use super::link::{LinkRequest, LinkView, UNSETTLED_LINKS, changes_unseen};
 use super::{RTM_NEWLINK, RTM_NEWNEIGH};
+use crate::bits::{nonzero, not};
 use crate::catalogue::OperationKind::{
     self, PromiscuousBridgePort, PromiscuousPassthru, PromiscuousStacked, PromiscuousUnicastFilter,
     PromiscuousUnjudged,
@@ -37,40 +38,47 @@ pub fn change_of(request: &LinkRequest, view: &LinkView) -> u32 {
     if request.of_bridge != 0 || request.message_type == u32::from(RTM_NEWNEIGH) {
         return 0;
     }
-    let exists = (view.device.index != 0) & !view.links_unsettled();
-    let up = view.device.flags & IFF_UP != 0;
+    // In numbers of 0 and 1, without a branch: the verifier follows each way through
+    // branches on what it knows, and of ten such there are a thousand.
+    let unsettled = u64::from(view.unstable & UNSETTLED_LINKS);
+    let unstable = nonzero(u64::from(view.unstable));
+    let exists = nonzero(u64::from(view.device.index)) & not(unsettled);
+    let up = u64::from(view.device.flags & IFF_UP);
     // Who moves is closed before (__dev_change_net_namespace).
-    let stays = request.other_namespace == 0;
-    let was_up = exists & up & stays & (view.unstable == 0);
-    let to_vrf = view.master.kind == kind::VRF;
-    let groups = !to_vrf & (view.master.kind != kind::BRIDGE);
+    let stays = not(nonzero(u64::from(request.other_namespace)));
+    let was_up = exists & up & stays & not(unstable);
+    let names_master = nonzero(u64::from(request.has_master));
+    let to_vrf = view.master.kind.is(&kind::VRF);
+    let groups = not(to_vrf) & not(view.master.kind.is(&kind::BRIDGE));
     // bond_enslave and team_port_add open what they take, and change its
     // address; who leaves gets its own back.
-    let joins = (request.has_master != 0) & (request.master != 0) & groups;
-    let leaves = (request.has_master != 0) & (view.master.index != 0) & groups;
+    let joins = names_master & nonzero(u64::from(request.master)) & groups;
+    let leaves = names_master & nonzero(u64::from(view.master.index)) & groups;
     // Who joins or leaves a vrf is closed and opened (cycle_netdev).
-    let cycles = (request.has_master != 0) & to_vrf & exists & (up | (view.unstable != 0));
-    let opens = (request.sets(IFF_UP) | joins) & !was_up | cycles;
-    let readdressed = (request.has_address != 0) | joins | leaves;
-    bit(exists, EXISTS)
-        | bit(changes_unseen(request, view), UNSEEN)
-        | bit(opens, OPENS)
-        | bit(readdressed, READDRESSED)
-        | bit(joins, JOINS)
-        | bit(cycles | shifts_ipvlan(request, view), CYCLES)
+    let cycles = names_master & to_vrf & exists & (up | unstable);
+    let opens = (request.sets_up() | joins) & not(was_up) | cycles;
+    let readdressed = nonzero(u64::from(request.has_address)) | joins | leaves;
+    let cycles = cycles | shifts_ipvlan(request, view);
+    let bits = exists
+        | changes_unseen(request, view) << 1
+        | opens << 2
+        | readdressed << 3
+        | joins << 4
+        | cycles << 5;
+    bits as u32
 }
+
+// As they are put together above.
+const _: () = assert!(EXISTS == 1 && UNSEEN == 1 << 1 && OPENS == 1 << 2);
+const _: () = assert!(READDRESSED == 1 << 3 && JOINS == 1 << 4 && CYCLES == 1 << 5);
+const _: () = assert!(UNSETTLED_LINKS == 1 && IFF_UP == 1);
 
 /// A change of an ipvlan's mode sets the flags of every ipvlan on the same
 /// device anew (`ipvlan_set_port_mode`).
 #[inline(always)]
-fn shifts_ipvlan(request: &LinkRequest, view: &LinkView) -> bool {
+fn shifts_ipvlan(request: &LinkRequest, view: &LinkView) -> u64 {
     let kind = &view.device.kind;
-    (*kind == kind::IPVLAN || *kind == kind::IPVTAP) && request.has_data != 0
-}
-
-#[inline(always)]
-fn bit(condition: bool, bit: u32) -> u32 {
-    u32::from(condition) * bit
+    (kind.is(&kind::IPVLAN) | kind.is(&kind::IPVTAP)) & nonzero(u64::from(request.has_data))
 }
 
 /// The side effect of a request, if it has one: the first piece that finds one

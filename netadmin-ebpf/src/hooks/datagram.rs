@@ -19,7 +19,7 @@ use netadmin_common::{
 use super::{links, pieces};
 use crate::{
     guard,
-    kernel::{Address, argument_u32, field, layout},
+    kernel::{Address, argument_u32, cast, field, layout},
     maps::{CALLS, JUDGEMENTS},
     report::{self, EPERM},
     watched,
@@ -103,14 +103,14 @@ fn judge(ctx: LsmContext, cgroup: u64, record: &GuardRecord) -> i32 {
     report::answer(refused, EPERM)
 }
 
-/// The cheapest test: one message that changes no link, as dumps and route
+/// The cheapest test, which takes what it cannot read for what may matter: one message that changes no link, as dumps and route
 /// changes are.
 #[inline(always)]
 fn cannot_matter(data: Address, len: u32) -> bool {
     if len < NLMSG_HDRLEN {
         return true;
     }
-    match data.load::<u64>() {
+    match cast::nonzero_word(data) {
         Some(header) => {
             let only = (header as u32).saturating_add(NLMSG_HDRLEN) > len;
             only && !is_change_of_links((header >> 32) as u16)

@@ -72,4 +72,6 @@ layout! {
     TASK_PID,
     TASK_STATUS,
     TASK_TGID,
+    // No offset but a type's number: see `cast`.
+    TYPE_OF_WORDS,
 }

@@ -2,6 +2,7 @@
 //! the agent fills in from the running kernel's BTF, so the verifier sees a
 //! constant and one object serves all kernels.
 
+pub mod cast;
 pub mod cgroup;
 pub mod layout;
 pub mod neighbours;
