@@ -31,13 +31,19 @@ pub struct Guard {
 #[inline(always)]
 pub fn current() -> Option<Guard> {
     let (cgroup, record) = record_of_current();
-    of_record(cgroup, record?)
+    under(cgroup, policy_in_force(record?))
 }
 
-/// The guard of a task in `cgroup`, which `record` guards.
+/// The guard of the current task, which `record` guards.
 #[inline(always)]
-pub fn of_record(cgroup: u64, record: &GuardRecord) -> Option<Guard> {
-    under(cgroup, policy_in_force(record))
+pub fn of_record(record: &GuardRecord) -> Option<Guard> {
+    under(cgroup_of_current(), policy_in_force(record))
+}
+
+/// What guards the current task.
+#[inline(always)]
+pub fn record() -> Option<&'static GuardRecord> {
+    record_of_current().1
 }
 
 /// The guard of a task in `cgroup` under the policy with this index.

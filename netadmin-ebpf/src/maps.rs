@@ -35,8 +35,9 @@ const MAX_REPORTED: u32 = 8192;
 const GENL_IDS: u32 = 1024;
 /// Bytes of events that wait for the agent.
 const EVENTS_LEN: u32 = 1 << 20;
-/// Bytes of cgroup births and deaths that wait for the agent.
-const CGROUP_EVENTS_LEN: u32 = 1 << 20;
+/// Bytes of cgroup births and deaths that wait for the agent. (It looks at the whole
+/// tree if there were more.)
+const CGROUP_EVENTS_LEN: u32 = 1 << 18;
 
 /// Cgroup id to what guards it. The one lookup of an unguarded task.
 #[map]

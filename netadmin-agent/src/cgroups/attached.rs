@@ -75,6 +75,11 @@ impl Attached {
         }
     }
 
+    /// Whether anything waits to be detached.
+    pub fn has_retired(&self) -> bool {
+        !self.retired.is_empty()
+    }
+
     /// Detaches what was retired long enough ago.
     pub fn detach_retired(&mut self) {
         let (due, waiting) = std::mem::take(&mut self.retired)

@@ -318,6 +318,11 @@ impl Guards {
         self.attached.detach_retired();
     }
 
+    /// Whether there is anything of that kind.
+    pub fn is_untidy(&self) -> bool {
+        self.attached.has_retired()
+    }
+
     /// The path of a guarded cgroup, also of one that was removed lately.
     pub fn path(&self, id: u64) -> Option<String> {
         let late = || {

@@ -173,6 +173,10 @@ impl Programs {
         if OBJECT.is_empty() {
             return Err(KernelError::NoObject);
         }
+        // This reads all of the kernel's types, wanted or not: before anything else
+        // takes memory, and given up at once.
+        let mut loader = EbpfLoader::new();
+        loader.btf(None);
         let layout = Layout::read(Path::new(VMLINUX_BTF), &hooks())?;
         let btf = Btf::parse(layout.hooks(), Endianness::default())?;
         let pins = options.pins.clone();
@@ -180,7 +184,6 @@ impl Programs {
         let set = set.transpose()?;
         let generation = set.as_ref().map_or(0, |set| set.generation);
         let level: u8 = if options.log { u8::MAX } else { 0 };
-        let mut loader = EbpfLoader::new();
         // Task storages: aya has no type for them, and the agent needs none.
         loader.btf(Some(&btf)).allow_unsupported_maps();
         loader.override_global("AYA_LOG_LEVEL", &level, false);

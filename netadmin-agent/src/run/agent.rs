@@ -24,8 +24,10 @@ use crate::policy::Kept;
 use crate::policy::sources::Sources;
 use crate::records::Record;
 
-/// How often there is time for what can wait.
+/// How often there is time for what can wait, while something does.
 const TICK: Duration = Duration::from_secs(5);
+/// How often else: for a policy file behind links that no notice tells of.
+const LONG_TICK: Duration = Duration::from_secs(30);
 
 /// More records than a buffer holds. What is there after so many has come meanwhile:
 /// under a flood there is no end, and signals, reloads and the watchdog must have
@@ -83,7 +85,7 @@ impl Agent {
             lost,
             lost_so_far: 0,
             breaches: 0,
-            next_tick: Instant::now() + TICK,
+            next_tick: Instant::now() + LONG_TICK,
             settled: None,
             manager: Manager::of_this_process(),
             kept: None,
@@ -100,6 +102,7 @@ impl Agent {
         self.teller.remember(former);
         self.history = History::new(watch.path().display().to_string());
         self.watch = Some(watch);
+        self.next_tick = Instant::now() + self.until_tick();
         self.leave_history();
     }
 
@@ -166,8 +169,8 @@ impl Agent {
                 // Times that are kept across wakes: under a flood of events there is
                 // one all the time.
                 Wake::Tick => {
-                    self.next_tick = Instant::now() + TICK;
                     self.tidy();
+                    self.next_tick = Instant::now() + self.until_tick();
                 }
                 Wake::Noticed => self.settled = Some(Instant::now() + SETTLE),
                 Wake::Policy => {
@@ -371,6 +374,20 @@ impl Agent {
             Err(error) => output::complain(&format!("netadmin-agent: error: {error}\n")),
         }
         self.reload();
+    }
+
+    /// Something waits.
+    pub(super) fn tick_soon(&mut self) {
+        self.next_tick = self.next_tick.min(Instant::now() + TICK);
+    }
+
+    fn until_tick(&self) -> Duration {
+        let blind = self.watch.as_ref().is_some_and(PolicyWatch::is_blind);
+        if blind || self.guards.is_untidy() {
+            TICK
+        } else {
+            LONG_TICK
+        }
     }
 
     fn tidy(&mut self) {

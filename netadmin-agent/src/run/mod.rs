@@ -27,6 +27,7 @@ use wake::Signals;
 
 /// Enforces the policy until it is told to stop.
 pub fn run(options: &RunOptions) -> anyhow::Result<Exit> {
+    give_large_memory_back();
     let kept = Kept::of_this_service();
     let (loaded, error) = kept.load_or_last(&options.policy)?;
     if let Some(error) = error {
@@ -71,6 +72,14 @@ pub fn unload() -> anyhow::Result<Exit> {
         "netadmin-agent: nothing was in force\n"
     });
     Ok(Exit::Success)
+}
+
+/// What only the start needs is a few large pieces. By default the allocator keeps
+/// pieces of such sizes for later, once it has seen one freed.
+fn give_large_memory_back() {
+    const LARGE: libc::c_int = 128 * 1024;
+    // SAFETY: it sets a number of the allocator's.
+    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -67,6 +67,7 @@ impl Agent {
         self.follow_cgroups(Guards::made_meanwhile)?;
         turn(&mut self.programs, bank)?;
         self.guards.turn();
+        self.tick_soon();
         forget_globs(self.guards.book().spare(), &mut self.programs)?;
         publish_watched(&[self.guards.book().policies()], &mut self.programs)
     }

@@ -56,6 +56,11 @@ impl PolicyWatch {
         watch
     }
 
+    /// Whether the kernel cannot tell of changes.
+    pub fn is_blind(&self) -> bool {
+        self.notices.is_none()
+    }
+
     /// The file, or the directory.
     pub fn path(&self) -> &Path {
         &self.path

@@ -36,17 +36,17 @@ pub fn capable(ctx: LsmContext) -> i32 {
     if from_first > u64::from(CAP_NET_RAW - CAP_NET_ADMIN) || argument_u32(&ctx, 4) != 0 {
         return ctx.arg(4);
     }
-    match guard::record_of_current() {
-        (cgroup, Some(record)) => answer(ctx, cgroup, record),
-        _ => 0,
+    match guard::record() {
+        Some(record) => answer(ctx, record),
+        None => 0,
     }
 }
 
 /// (Apart: a program saves the registers that it uses anywhere, each time.)
 #[inline(never)]
-fn answer(ctx: LsmContext, cgroup: u64, record: &GuardRecord) -> i32 {
+fn answer(ctx: LsmContext, record: &GuardRecord) -> i32 {
     let capability = argument_u32(&ctx, 2);
-    let Some(guard) = guard::of_record(cgroup, record) else {
+    let Some(guard) = guard::of_record(record) else {
         return 0;
     };
     let call = task::call();

@@ -47,9 +47,9 @@ pub fn netlink_send(ctx: LsmContext) -> i32 {
             return 0;
         }
     }
-    match guard::record_of_current() {
-        (cgroup, Some(record)) => judge(ctx, cgroup, record),
-        _ => 0,
+    match guard::record() {
+        Some(record) => judge(ctx, record),
+        None => 0,
     }
 }
 
@@ -72,8 +72,8 @@ fn content(ctx: &LsmContext) -> (Address, u32) {
 
 /// (Apart: a program saves the registers that it uses anywhere, each time.)
 #[inline(never)]
-fn judge(ctx: LsmContext, cgroup: u64, record: &GuardRecord) -> i32 {
-    let Some(guard) = guard::of_record(cgroup, record) else {
+fn judge(ctx: LsmContext, record: &GuardRecord) -> i32 {
+    let Some(guard) = guard::of_record(record) else {
         return 0;
     };
     let (sock, skb): (*const u8, *const u8) = (ctx.arg(0), ctx.arg(1));

@@ -11,7 +11,7 @@ use aya_ebpf::{
     programs::{FEntryContext, LsmContext},
 };
 use netadmin_common::{
-    OperationKind, Text, Via,
+    GuardRecord, OperationKind, Text, Via,
     call::{CALL_ALLOWED, CALL_BEGUN, CALL_REFUSED},
     device::{IFF_PROMISC, kind},
     ioctl::ioctl_piece,
@@ -87,12 +87,13 @@ pub fn way(command: u32) -> Option<(Via, bool)> {
     }
 }
 
-/// The cheapest test: whether the number lies where [`way`] has any. (In 64 bits:
-/// a comparison of 32 takes two shifts.)
+/// Whether [`way`] has the number: the most frequent one first, and most others by
+/// where it lies. (In 64 bits: a comparison of 32 takes two shifts.)
 #[inline(always)]
-fn may_have_way(command: u32) -> bool {
+fn has_way(command: u32) -> bool {
     let (first, last) = (u64::from(SIOCSIFFLAGS), u64::from(SIOCADDTUNNEL));
-    u64::from(command).wrapping_sub(first) <= last - first
+    let from_first = u64::from(command).wrapping_sub(first);
+    from_first == 0 || from_first <= last - first && way(command).is_some()
 }
 
 /// Hook `file_ioctl(file, cmd, arg)`.
@@ -113,22 +114,22 @@ fn begin(ctx: LsmContext) -> i32 {
         return ctx.arg(3);
     }
     let command = argument_u32(&ctx, 1);
-    if !may_have_way(command) && !watched::pieces() {
+    if !has_way(command) && (!watched::pieces() || ioctl_piece(command).is_none()) {
         return 0;
     }
-    begin_call(ctx, command)
+    match guard::record() {
+        Some(record) => begin_call(ctx, record),
+        None => 0,
+    }
 }
 
 /// (Apart: a program saves the registers that it uses anywhere, each time.)
 #[inline(never)]
-fn begin_call(ctx: LsmContext, command: u32) -> i32 {
-    let way = way(command);
-    if way.is_none() && (ioctl_piece(command).is_none() || !watched::pieces()) {
-        return 0;
-    }
-    let Some(guard) = guard::current() else {
+fn begin_call(ctx: LsmContext, record: &GuardRecord) -> i32 {
+    let Some(guard) = guard::of_record(record) else {
         return 0;
     };
+    let command = argument_u32(&ctx, 1);
     if !guard.policy.rules_promiscuity() && !guard.policy.rules_net_admin() {
         return 0;
     }
@@ -145,7 +146,7 @@ fn begin_call(ctx: LsmContext, command: u32) -> i32 {
             0
         }
         None => {
-            let via = way.map_or(Via::Ioctl, |(via, _)| via);
+            let via = way(command).map_or(Via::Ioctl, |(via, _)| via);
             report::answer(links::refuses_unjudged(via), EPERM)
         }
     }
@@ -165,8 +166,8 @@ fn is_device(ctx: &LsmContext) -> bool {
 /// `dev_ioctl(net, cmd, ifr, …)`: what comes after a colon is cut off.
 #[fentry(function = "dev_ioctl")]
 pub fn dev_ioctl(ctx: FEntryContext) -> i32 {
-    if may_have_way(argument_u32(&ctx, 1)) {
-        judge_of_device(ctx);
+    if let Some(record) = record_of_seen(&ctx) {
+        judge_of_device(ctx, record);
     }
     0
 }
@@ -175,30 +176,42 @@ pub fn dev_ioctl(ctx: FEntryContext) -> i32 {
 /// a colon it is about an address label, and deletes the address.
 #[fentry(function = "devinet_ioctl")]
 pub fn devinet_ioctl(ctx: FEntryContext) -> i32 {
-    if may_have_way(argument_u32(&ctx, 1)) {
-        judge_of_address(ctx);
+    if let Some(record) = record_of_seen(&ctx) {
+        judge_of_address(ctx, record);
     }
     0
 }
 
+/// What guards the task, if the call can matter here.
+#[inline(always)]
+fn record_of_seen(ctx: &FEntryContext) -> Option<&'static GuardRecord> {
+    has_way(argument_u32(ctx, 1)).then(guard::record).flatten()
+}
+
 /// (These apart, as [`begin_call`].)
 #[inline(never)]
-fn judge_of_device(ctx: FEntryContext) {
-    judge(&ctx, |name| Some(name.before(b':')));
+fn judge_of_device(ctx: FEntryContext, record: &GuardRecord) {
+    judge(&ctx, record, |name| Some(name.before(b':')));
 }
 
 #[inline(never)]
-fn judge_of_address(ctx: FEntryContext) {
-    judge(&ctx, |name| (name.before(b':') == name).then_some(name));
+fn judge_of_address(ctx: FEntryContext, record: &GuardRecord) {
+    judge(&ctx, record, |name| {
+        (name.before(b':') == name).then_some(name)
+    });
 }
 
 #[inline(always)]
-fn judge(ctx: &FEntryContext, device_name: impl FnOnce(Text) -> Option<Text>) {
+fn judge(
+    ctx: &FEntryContext,
+    record: &GuardRecord,
+    device_name: impl FnOnce(Text) -> Option<Text>,
+) {
     let command = argument_u32(ctx, 1);
     let Some((via, true)) = way(command) else {
         return;
     };
-    let Some(guard) = guard::current() else {
+    let Some(guard) = guard::of_record(record) else {
         return;
     };
     if !guard.policy.rules_promiscuity() && !guard.policy.rules_net_admin() {

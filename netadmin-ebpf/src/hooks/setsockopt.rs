@@ -43,27 +43,33 @@ pub fn socket_setsockopt(ctx: LsmContext) -> i32 {
     judge(ctx)
 }
 
-/// (Apart: a program saves the registers that it uses anywhere, each time.)
+/// (These apart: a program saves the registers that it uses anywhere, each time.)
 #[inline(never)]
 fn judge(ctx: LsmContext) -> i32 {
-    let (level, optname) = (ctx.arg(1), ctx.arg(2));
-    if watched::pieces() && task::hides_its_call() {
-        record(level, optname);
+    if watched::pieces() {
+        record(&ctx);
     }
-    let is_membership = level == SOL_PACKET && optname == PACKET_ADD_MEMBERSHIP;
-    if !is_membership && SocketOption::from_level_and_name(level, optname).is_none() {
+    if !is_ours(argument_u32(&ctx, 1), argument_u32(&ctx, 2)) {
         return 0;
     }
-    match guard::record_of_current() {
-        (cgroup, Some(record)) => answer(ctx, cgroup, record),
-        _ => 0,
+    match guard::record() {
+        Some(record) => answer(ctx, record),
+        None => 0,
     }
 }
 
+/// Whether a policy can rule on this option.
+#[inline(always)]
+fn is_ours(level: u32, optname: u32) -> bool {
+    let (level, optname) = (level.cast_signed(), optname.cast_signed());
+    level == SOL_PACKET && optname == PACKET_ADD_MEMBERSHIP
+        || SocketOption::from_level_and_name(level, optname).is_some()
+}
+
 #[inline(never)]
-fn answer(ctx: LsmContext, cgroup: u64, record: &GuardRecord) -> i32 {
+fn answer(ctx: LsmContext, record: &GuardRecord) -> i32 {
     let socket: *const u8 = ctx.arg(0);
-    let Some(guard) = guard::of_record(cgroup, record) else {
+    let Some(guard) = guard::of_record(record) else {
         return 0;
     };
     let (level, optname) = (ctx.arg(1), ctx.arg(2));
@@ -78,13 +84,14 @@ fn answer(ctx: LsmContext, cgroup: u64, record: &GuardRecord) -> i32 {
 
 /// For the capability question of a call whose registers do not name the
 /// option (`socketcall`, io_uring).
-#[inline(always)]
-fn record(level: i32, optname: i32) {
-    if guard::current().is_some_and(|guard| guard.policy.rules_net_admin())
+#[inline(never)]
+fn record(ctx: &LsmContext) {
+    if task::hides_its_call()
+        && guard::current().is_some_and(|guard| guard.policy.rules_net_admin())
         && let Some(call) = CALLS.of_current()
     {
-        call.level = level;
-        call.optname = optname;
+        call.level = ctx.arg(1);
+        call.optname = ctx.arg(2);
     }
 }
 
