@@ -28,6 +28,8 @@ pub const LINES: &str = "guarded-lines";
 pub const EXAMPLE: &str = "guarded";
 /// A policy with a rule on a value.
 pub const VALUES: &str = "guarded-values";
+/// With an allow-list of operations.
+pub const FEW: &str = "guarded-few";
 /// As much as a policy can hold.
 pub const LARGEST: &str = "guarded-largest";
 /// Ten cgroups deep.
@@ -133,8 +135,13 @@ pub const ALL: &[Configuration] = &[
         Around::Agent(policies::values),
     ),
     configuration(
+        FEW,
+        "guarded: the same, and operations allowed by area",
+        Around::Agent(policies::few),
+    ),
+    configuration(
         LARGEST,
-        "guarded: as many rules as a policy can hold",
+        "guarded: an allow-list of 200 rules",
         Around::Agent(policies::largest),
     ),
     configuration(

@@ -105,6 +105,8 @@ pub fn check_against_agent(floor: &BTreeSet<String>) -> Result<()> {
 const NOT_ON_CALLS: &[&str] = &[
     "cgroup_mkdir",
     "cgroup_rmdir",
+    "control_message",
+    "control_message_done",
     "promiscuity_breach",
     "sysfs_flags_done",
 ];

@@ -1,8 +1,6 @@
 //! The policies that are measured.
 
-/// Rules on the operations of CAP_NET_ADMIN, all of them allowed: empty as long as
-/// the agent does not enforce `[policy.net_admin]`.
-const NET_ADMIN: &str = "";
+use netadmin_common::OperationKind;
 
 /// The policies of the repository apply to other cgroups.
 const HERE: &str = r#"match.cgroups = ["/netadmin-test/bench", "/netadmin-test/bench/**"]"#;
@@ -31,15 +29,44 @@ SO_RCVBUFFORCE = "deny"
 
 /// One exception, one value each.
 pub fn values() -> String {
-    many("values", 1)
+    many("values", 1, "")
 }
 
-/// What a policy can hold: eight exceptions, sixteen values each.
+/// One exception, one value each, and an allow-list of operations by their areas.
+pub fn few() -> String {
+    let areas = [
+        "setsockopt.*",
+        "link.*",
+        "addr.*",
+        "route.*",
+        "neigh.*",
+        "nftables.*",
+        "read.*",
+    ];
+    many("few", 1, &allow_list(areas))
+}
+
+/// An allow-list of some 200 rules: as many exceptions and values as a policy can
+/// hold, and nearly every operation by its name.
 pub fn largest() -> String {
-    many("largest", 16)
+    let names = OperationKind::ALL.iter().filter(|kind| kind.is_piece());
+    let names = names.map(|kind| kind.name());
+    let allowed = names.filter(|name| !["bpf.use", "unclassified"].contains(name));
+    many("largest", 16, &allow_list(allowed))
 }
 
-fn many(name: &str, number: usize) -> String {
+fn allow_list<'a>(operations: impl IntoIterator<Item = &'a str>) -> String {
+    let quoted: Vec<_> = operations
+        .into_iter()
+        .map(|name| format!("\"{name}\""))
+        .collect();
+    format!(
+        "[policy.net_admin]\ndefault = \"deny\"\nallow = [{}]\n",
+        quoted.join(", ")
+    )
+}
+
+fn many(name: &str, number: usize, net_admin: &str) -> String {
     let exceptions: Vec<_> = (0..number.min(8))
         .map(|n| format!("\"other{n}*\""))
         .collect();
@@ -63,6 +90,6 @@ SO_MARK = {{ allow = [{marks}] }}
 SO_DEBUG = "deny"
 SO_SNDBUFFORCE = "deny"
 SO_RCVBUFFORCE = "deny"
-{NET_ADMIN}"#
+{net_admin}"#
     )
 }

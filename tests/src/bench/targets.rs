@@ -8,7 +8,8 @@ use std::fmt;
 
 use super::calls::name::*;
 use super::configurations::{
-    self, CROWD, DEEP, EXAMPLE, FLOOR, LARGEST, LINES, THOUSAND, UNGUARDED, UNGUARDED_CROWD, VALUES,
+    self, CROWD, DEEP, EXAMPLE, FEW, FLOOR, LARGEST, LINES, THOUSAND, UNGUARDED, UNGUARDED_CROWD,
+    VALUES,
 };
 use super::report::{AgentCost, Outcome, Report};
 
@@ -47,47 +48,37 @@ const FREE_IOCTLS: &[&str] = &[FIONREAD, TIOCGWINSZ, GET_FLAGS];
 const PRIVILEGED: &[&str] = &[PRIORITY_9, MARK_7, MEMBERSHIP, SET_FLAGS];
 const DUMPS: &[&str] = &[GET_LINK, GET_ROUTE];
 const CHANGES: &[&str] = &[NEW_LINK, NEW_ROUTE];
-const OURS: &[&str] = &[UNGUARDED, LINES, EXAMPLE, VALUES, LARGEST, DEEP, THOUSAND];
+const OURS: &[&str] = &[
+    UNGUARDED, LINES, EXAMPLE, VALUES, FEW, LARGEST, DEEP, THOUSAND,
+];
 
 /// Targets that are not met yet: beginning of what they are about, and where
 /// they are held.
 const HELD: &[(&str, f64)] = &[
-    // Whether some policy rules on pieces of the capability is a lookup in each
-    // program; and whether the call is io_uring's or a 32-bit one, three fields.
-    ("unguarded: setsockopt SO_RCVBUF", 1.3),
-    ("guarded-lines: setsockopt SO_RCVBUF", 1.3),
-    ("unguarded: setsockopt SO_PRIORITY=2", 1.95),
-    ("guarded-lines: setsockopt SO_PRIORITY=2", 1.95),
-    ("unguarded: ioctl FIONREAD", 1.22),
-    ("unguarded: ioctl TIOCGWINSZ", 1.22),
-    ("unguarded: ioctl SIOCGIFFLAGS", 1.22),
-    ("guarded-lines: ioctl", 1.22),
-    ("guarded: ioctl FIONREAD", 1.22),
-    ("guarded: ioctl TIOCGWINSZ", 1.22),
-    ("guarded: ioctl SIOCGIFFLAGS", 1.22),
-    ("unguarded: setsockopt PACKET_ADD_MEMBERSHIP", 2.35),
-    ("unguarded: ioctl SIOCSIFFLAGS", 2.05),
-    ("unguarded: RTM_GET", 1.7),
-    ("guarded: RTM_NEWLINK", 12.0),
-    ("guarded: setsockopt SO_PRIORITY=2", 7.1),
+    // Whether the registers name the call takes three fields of the task, and a call
+    // to get it: 47 instructions, where 28 would do.
+    ("unguarded: setsockopt SO_PRIORITY=2", 1.3),
+    ("guarded-lines: setsockopt SO_PRIORITY=2", 1.3),
+    // One lookup by the cgroup's id is some 150; nothing else is left out.
+    ("unguarded: setsockopt PACKET_ADD_MEMBERSHIP", 2.1),
+    // The message and the devices are read field by field with a checked copy, some
+    // eighty instructions each.
+    ("guarded: RTM_NEWLINK", 11.3),
+    // What the kernel leaves to its workers differs from run to run, on the floor too.
     ("unguarded: each message", 3.0),
     ("guarded: each message", 6.0),
     // Two programs, each with its own lookups; the second alone, empty, is 4.6.
-    ("guarded-values: setsockopt SO_PRIORITY=2", 12.2),
-    ("guarded-values: setsockopt SO_MARK=7", 9.0),
-    ("guarded: the event", 230.0),
+    ("guarded-values: setsockopt SO_PRIORITY=2", 10.6),
+    ("guarded-values: setsockopt SO_MARK=7", 7.8),
+    // The clock, who the task is, and the ring buffer.
+    ("guarded: the event", 205.0),
     // Where one cgroup's id shares its place in the hash with another's.
-    ("from guarded to guarded-1000", 3.5),
     ("from guarded to guarded-20000", 3.5),
+    ("from unguarded to unguarded-20000", 3.5),
     // Sets of values are searched one range after another, at most sixteen.
-    ("from guarded-values to guarded-largest", 5.5),
+    ("from guarded-few to guarded-largest", 5.5),
     // The verifier, which checks each program with all that it calls.
     ("agent: in force", 2.1),
-    // aya's list of types, as long as the kernel's.
-    ("agent: resident", 20_000.0),
-    ("agent: peak", 35_000.0),
-    // From time to time it looks whether what it pinned is still there.
-    ("agent: on the processor", 250_000.0),
 ];
 
 impl Judged {
@@ -153,7 +144,7 @@ pub fn judge(report: &Report) -> Vec<Judged> {
     list.growth(EXAMPLE, THOUSAND);
     list.growth(EXAMPLE, CROWD);
     list.growth(UNGUARDED, UNGUARDED_CROWD);
-    list.growth(VALUES, LARGEST);
+    list.growth(FEW, LARGEST);
     list.agent(report.agent.as_ref());
     list.judged
 }
