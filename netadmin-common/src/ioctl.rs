@@ -59,6 +59,14 @@ pub fn ioctl_piece(command: u32) -> Option<Op> {
     })
 }
 
+/// What a command may be besides. `SIOCSIFDSTADDR` on an `AF_INET6` socket makes
+/// a tunnel and brings it up (`addrconf_set_dstaddr`), and its number is all that
+/// is known.
+#[inline(always)]
+pub fn ioctl_piece_besides(command: u32) -> Option<Op> {
+    (command == 0x8918).then_some(Op::LinkCreateTunnel)
+}
+
 /// Whether a command only asks so as to load a driver (`dev_load`) for a device
 /// that is not there, and then does what it does for anyone.
 #[inline(always)]

@@ -11,6 +11,7 @@ use super::sockopt::open_socket;
 
 const SIOCGIFFLAGS: u32 = 0x8913;
 const SIOCSIFFLAGS: u32 = 0x8914;
+const SIOCSIFDSTADDR: u32 = 0x8918;
 const SIOCSIFMTU: u32 = 0x8922;
 const SIOCSIFNAME: u32 = 0x8923;
 const SIOCSIFHWADDR: u32 = 0x8924;
@@ -196,6 +197,20 @@ pub fn add_tunnel(name: &str) -> io::Result<()> {
     let parameters = Low::of(&parameters)?;
     let mut request = Request::about("tunl0")?.with(&parameters.address().to_ne_bytes());
     request.make(Family::Inet, SIOCADDTUNNEL)
+}
+
+/// `SIOCSIFDSTADDR` on an `AF_INET6` socket: makes a tunnel beside `sit0`, and
+/// brings it up (`addrconf_set_dstaddr`).
+pub fn add_tunnel_by_destination(remote: [u8; 4]) -> io::Result<()> {
+    // struct in6_ifreq: an address that is compatible with IPv4's, a prefix, an index.
+    let mut request = [0u8; 24];
+    request[12..16].copy_from_slice(&remote);
+    request[20..].copy_from_slice(&super::index_of("sit0")?.to_ne_bytes());
+    call::ioctl(
+        Family::Inet6.socket()?.as_fd(),
+        SIOCSIFDSTADDR,
+        &mut request,
+    )
 }
 
 /// `SIOCBRADDIF`: makes a device the port of a bridge, as `brctl addif` does.

@@ -10,7 +10,7 @@ use aya_ebpf::helpers::generated::bpf_get_task_stack;
 use netadmin_common::{
     OperationKind, SocketOption, Via,
     call::{CALL_ALLOWED, CALL_REFUSED},
-    ioctl::{ioctl_piece, is_question},
+    ioctl::{ioctl_piece, ioctl_piece_besides, is_question},
     netlink::{Class, NETLINK_ROUTE, classify, pieces::FLAGS},
     policy::MODE_AUDIT,
     sockopt::sockopt_piece,
@@ -127,6 +127,10 @@ fn refuses_ioctl(guard: &Guard, command: u32) -> bool {
             return refuses_quietly(guard, OperationKind::Unclassified);
         }
         None => return ask(OperationKind::Unclassified, via),
+    };
+    let kind = match ioctl_piece_besides(command) {
+        Some(besides) if !guard.policy.net_admin.refused.contains(kind) => besides,
+        _ => kind,
     };
     if call.reported_piece == kind as u32 {
         return guard.policy.mode != MODE_AUDIT;

@@ -31,6 +31,16 @@ default = "deny"
 allow = ["unclassified"]
 "#;
 
+/// Grants addresses and nothing else.
+const ADDRESSES: &str = r#"version = 1
+[[policy]]
+name = "cnf"
+match.cgroups = ["/netadmin-test/guarded/**"]
+[policy.net_admin]
+default = "deny"
+allow = ["addr.*"]
+"#;
+
 pub fn add(trials: &mut Trials) {
     trials.unguarded(POLICY, "sysfs_write_succeeds_unguarded", |stage| {
         let container = stage.unguarded()?;
@@ -69,6 +79,19 @@ pub fn add(trials: &mut Trials) {
         shell("ip addr add 192.0.2.1/24 dev dev0 label dev0:x").map(drop)
     })
     .under(POLICY)
+    .twins(trials);
+    let makes = Expected {
+        operation: "link.create.tunnel",
+        via: "ioctl",
+        interface: None,
+    };
+    let tunnel = || ioctl::add_tunnel_by_destination([192, 0, 2, 9]);
+    Refusal::new("siocsifdstaddr_that_makes_a_tunnel", makes, tunnel, || {
+        Ok(!shell("ip -br link show type sit up")?.stdout.is_empty())
+    })
+    .needs(&["sit"])
+    .on(|| shell("ip tunnel add sit7 mode sit remote 192.0.2.7").map(drop))
+    .under(ADDRESSES)
     .twins(trials);
     trials.unguarded(POLICY, "unknown_ioctl_succeeds_unguarded", |stage| {
         stage.unguarded()?.run(unix_file)
