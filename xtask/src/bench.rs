@@ -12,6 +12,7 @@ use crate::build::{self, Programs};
 use crate::initramfs::Job;
 use crate::kernels::{self, Kernel};
 use crate::paths::{self, Cache};
+use crate::tally::Tally;
 use crate::vm::{Guest, Outcome, Processors};
 use crate::{command, ebpf, progress, setup, terminal};
 
@@ -102,6 +103,15 @@ pub fn boot(
         progress::print_line(line.as_bytes());
     }
     Ok((outcome, reports.first().map(|&line| line.to_owned())))
+}
+
+/// The gate: whether every target is kept, on one kernel, in little time.
+pub fn gate(cache: &Cache, kernel: &Kernel, programs: &Programs) -> Result<Tally> {
+    progress::step(format!("measuring what the agent costs on {kernel}"));
+    let arguments = ["--quick", "--gate"].map(str::to_owned);
+    let (outcome, report) = boot(cache, kernel, programs, &arguments)?;
+    outcome.report();
+    Ok(Tally::of(report.is_some() && outcome.exit_status() == 0))
 }
 
 fn on_this_machine(programs: &Programs, arguments: &[String]) -> Result<u8> {

@@ -11,7 +11,7 @@ use crate::paths::Cache;
 use crate::tally::Tally;
 use matrix::Matrix;
 
-use crate::{build, progress, setup};
+use crate::{bench, build, progress, setup};
 
 /// What `cargo xtask test` was asked for.
 #[derive(Debug, clap::Args)]
@@ -68,6 +68,10 @@ fn run_parts(options: &Options, tally: &mut Tally) -> Result<()> {
             filter,
         };
         *tally += matrix.run(&kernels, node.as_ref())?;
+        let usual = kernels.iter().find(|kernel| kernel.label == kernels::USUAL);
+        if let (Some(kernel), None) = (usual, filter) {
+            *tally += bench::gate(&cache, kernel, &programs)?;
+        }
     }
     Ok(())
 }
