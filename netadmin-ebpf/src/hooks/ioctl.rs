@@ -91,7 +91,7 @@ pub fn way(command: u32) -> Option<(Via, bool)> {
 /// where it lies. (In 64 bits: a comparison of 32 takes two shifts.)
 #[inline(always)]
 fn has_way(command: u32) -> bool {
-    let (first, last) = (u64::from(SIOCSIFFLAGS), u64::from(SIOCADDTUNNEL));
+    let (first, last) = (u64::from(SIOCSIFFLAGS), u64::from(BOND_CHANGE_ACTIVE_OLD));
     let from_first = u64::from(command).wrapping_sub(first);
     from_first == 0 || from_first <= last - first && way(command).is_some()
 }
