@@ -15,6 +15,7 @@ use crate::cli::StatusOptions;
 use crate::exit::Exit;
 use crate::history::History;
 use crate::inventory::Inventory;
+use crate::kernel::OPTIONAL;
 use crate::kernel::pins::{self, PinnedSet};
 use crate::output;
 use crate::records::Record;
@@ -35,7 +36,10 @@ struct Status {
 struct Set {
     generation: u32,
     layout: u32,
+    kernel: String,
     programs: Vec<String>,
+    /// Programs that are not attached, because this kernel lacks their hook.
+    absent: Vec<&'static str>,
     policies: BTreeMap<String, u32>,
     cgroups: Vec<Cgroup>,
     value_program_on: usize,
@@ -146,6 +150,11 @@ impl Set {
         Ok(Self {
             generation: set.generation,
             layout: set.layout,
+            kernel: nix::sys::utsname::uname()?
+                .release()
+                .to_string_lossy()
+                .into_owned(),
+            absent: absent(set),
             programs: set.links(),
             policies,
             value_program_on: pins::value_links().len(),
@@ -159,6 +168,12 @@ impl Set {
                 .flatten(),
         })
     }
+}
+
+/// What a kernel may lack, and this one does.
+fn absent(set: &PinnedSet) -> Vec<&'static str> {
+    let is_absent = |program: &&'static str| !set.link(program).exists();
+    OPTIONAL.iter().copied().filter(is_absent).collect()
 }
 
 impl Cgroup {
@@ -195,68 +210,99 @@ fn events(path: &Path) -> Option<Events> {
     })
 }
 
+/// A table for people.
+#[derive(Default)]
+struct Table(String);
+
+impl Table {
+    fn row(&mut self, what: &str, is: impl std::fmt::Display) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.0, "{what:<14} {is}");
+    }
+}
+
 impl Status {
     fn table(&self) -> String {
-        let mut table = String::new();
-        let mut row = |what: &str, is: String| {
-            // Writing to a string does not fail.
-            let _ = writeln!(table, "{what:<14} {is}");
-        };
+        let mut table = Table::default();
         let running = if self.agent_running {
             "running"
         } else {
             "not running"
         };
-        row("agent", running.to_owned());
-        let Some(set) = &self.set else {
-            row("enforcement", "nothing is pinned".to_owned());
-            return table;
-        };
-        let set_is = format!(
-            "in force, generation {}, layout {}",
-            set.generation, set.layout
-        );
-        row("enforcement", set_is);
-        row("programs", set.programs.join(", "));
-        row(
-            "value program",
-            format!("on {} cgroups", set.value_program_on),
-        );
-        let use_of = |limit: &Use| format!("{} of {}", limit.used, limit.most);
-        row("policies", use_of(&set.limits.policies));
-        row("cgroups", use_of(&set.limits.cgroups));
-        if let Some(events) = &set.events {
-            let told = format!("{} seen, {} dropped", events.seen, events.dropped);
-            row("events", told);
-            row("breaches", events.breaches.to_string());
-        }
-        if let Some(agent) = &set.agent {
-            let version = format!("{}, in force since {}", agent.version, agent.since);
-            row("version", version);
-            row("policy from", agent.policy.clone());
-            let reloads = &agent.reloads;
-            let counts = format!("{} applied, {} refused", reloads.applied, reloads.refused);
-            row("reloads", counts);
-            if let Some(refusal) = &reloads.last_refused {
-                let last = format!("{}: {}", refusal.time, refusal.error);
-                row("last refused", last);
+        table.row("agent", running);
+        match &self.set {
+            None => table.row("enforcement", "nothing is pinned"),
+            Some(set) => {
+                set.tell_programs(&mut table);
+                set.tell_use(&mut table);
+                set.tell_agent(&mut table);
+                set.tell_inventory(&mut table);
+                set.tell_cgroups(&mut table);
             }
         }
-        row("processes", set.inventory.processes.to_string());
-        for line in set.inventory.lines() {
-            row("found", line);
+        table.0
+    }
+}
+
+impl Set {
+    fn tell_programs(&self, table: &mut Table) {
+        let (generation, layout) = (self.generation, self.layout);
+        let set = format!("in force, generation {generation}, layout {layout}");
+        table.row("enforcement", set);
+        table.row("kernel", &self.kernel);
+        table.row("programs", self.programs.join(", "));
+        if !self.absent.is_empty() {
+            let absent = self.absent.join(", ");
+            let covered = format!("{absent}: this kernel has no such hook; another covers it");
+            table.row("not attached", covered);
         }
-        for unseen in &set.inventory.unseen {
-            row("not seen", unseen.clone());
+        let value_program = format!("on {} cgroups", self.value_program_on);
+        table.row("value program", value_program);
+    }
+
+    fn tell_use(&self, table: &mut Table) {
+        let use_of = |limit: &Use| format!("{} of {}", limit.used, limit.most);
+        table.row("policies", use_of(&self.limits.policies));
+        table.row("cgroups", use_of(&self.limits.cgroups));
+        if let Some(events) = &self.events {
+            let told = format!("{} seen, {} dropped", events.seen, events.dropped);
+            table.row("events", told);
+            table.row("breaches", events.breaches);
         }
-        for (name, cgroups) in &set.policies {
-            row("policy", format!("{name}: {cgroups} cgroups"));
+    }
+
+    fn tell_agent(&self, table: &mut Table) {
+        let Some(agent) = &self.agent else { return };
+        let version = format!("{}, in force since {}", agent.version, agent.since);
+        table.row("version", version);
+        table.row("policy from", &agent.policy);
+        let reloads = &agent.reloads;
+        let counts = format!("{} applied, {} refused", reloads.applied, reloads.refused);
+        table.row("reloads", counts);
+        if let Some(refusal) = &reloads.last_refused {
+            let last = format!("{}: {}", refusal.time, refusal.error);
+            table.row("last refused", last);
         }
-        for cgroup in &set.cgroups {
+    }
+
+    fn tell_inventory(&self, table: &mut Table) {
+        table.row("processes", self.inventory.processes);
+        for line in self.inventory.lines() {
+            table.row("found", line);
+        }
+        for unseen in &self.inventory.unseen {
+            table.row("not seen", unseen);
+        }
+    }
+
+    fn tell_cgroups(&self, table: &mut Table) {
+        for (name, cgroups) in &self.policies {
+            table.row("policy", format!("{name}: {cgroups} cgroups"));
+        }
+        for cgroup in &self.cgroups {
             let policy = cgroup.policy.as_deref().unwrap_or("(none)");
             let path = cgroup.path.as_deref().unwrap_or("(gone)");
-            row("cgroup", format!("{path} {policy} ({})", cgroup.why));
+            table.row("cgroup", format!("{path} {policy} ({})", cgroup.why));
         }
-        table
     }
 }

@@ -17,5 +17,5 @@ mod sys;
 pub use error::KernelError;
 pub use families::Families;
 pub use layout::{Layout, LayoutError};
-pub use programs::{Limits, LoadOptions, Programs, ValueLink, probe_load};
+pub use programs::{Limits, LoadOptions, OPTIONAL, Programs, ValueLink, probe_load};
 pub use symbols::SymbolError;

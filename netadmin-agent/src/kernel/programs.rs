@@ -74,7 +74,7 @@ const ANSWERERS: &[(&str, Attachment)] = &[("capable", Attachment::Lsm("capable"
 const UNDER_WAY: Duration = Duration::from_millis(50);
 
 /// Not in every kernel; without it `file_ioctl` sees 32-bit callers too.
-const OPTIONAL: &[&str] = &["file_ioctl_compat"];
+pub const OPTIONAL: &[&str] = &["file_ioctl_compat"];
 
 const WITNESS: &[(&str, Attachment)] = &[(
     "promiscuity_rise",

@@ -67,11 +67,14 @@ fn status() -> Result<()> {
     let (code, said) = run(&["status", "--json"])?;
     let status: serde_json::Value = serde_json::from_str(said.trim())?;
     let set = &status["set"];
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let right = code == 0
         && status["enforced"] == true
         && status["agent_running"] == false
         && set["policies"]["cnf"].as_u64() >= Some(2)
         && set["limits"]["cgroups"]["most"] == 32768
+        && set["kernel"].as_str() == Some(kernel.trim())
+        && set["absent"].as_array().is_some()
         && set["events"]["seen"] == 1;
     ensure!(right, "{code}: {said}");
     let cgroups = set["cgroups"].as_array().cloned().unwrap_or_default();
