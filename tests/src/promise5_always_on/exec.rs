@@ -26,8 +26,10 @@ const ATTACK: &str = "unshare -n sh -c 'touch $0/there; until [ -e $0/go ]; do s
     ip link set lo promisc on'";
 
 pub fn add(trials: &mut Trials) {
-    trials.alone("exec_guards_a_command_and_ends_as_it_does", ends_as_it_does);
-    trials.alone("exec_guards_through_a_take_over_and_a_reload", outlasts);
+    trials.alone(
+        "exec_guards_a_command_through_all_and_ends_as_it_does",
+        ends_as_it_does,
+    );
 }
 
 /// `exec` of a shell's words.
@@ -43,6 +45,7 @@ fn start(words: &str) -> Result<AgentRun> {
 
 fn ends_as_it_does() -> Result<()> {
     let mut standing = Standing::start(NAMED)?;
+    outlasts(&mut standing)?;
     let attack = "unshare -n ip link set lo promisc on";
     let unguarded = Command::new("sh").args(["-c", attack]).status()?;
     ensure!(unguarded.success(), "the attack is none: {unguarded}");
@@ -113,8 +116,8 @@ fn left_behind() -> Result<usize> {
         .count())
 }
 
-fn outlasts() -> Result<()> {
-    let mut standing = Standing::start(NAMED)?;
+/// A take-over, and a reload.
+fn outlasts(standing: &mut Standing) -> Result<()> {
     let directory = new_directory()?;
     let words = ATTACK.replace("$0", directory.to_str().context("a path")?);
     let mut command = start(&words)?;

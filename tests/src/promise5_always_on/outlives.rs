@@ -25,10 +25,7 @@ pub fn add(trials: &mut Trials) {
     trials.alone("without_bpffs_the_agent_ends_with_3_and_the_remedy", || {
         // In a mount namespace of its own, where bpffs is not mounted.
         let script = format!("umount /sys/fs/bpf && exec {PROGRAM} \"$@\"");
-        let standing = Standing::start(USUAL_POLICY)?;
-        let policy = standing.policy();
-        drop(standing);
-        std::fs::create_dir_all(policy.parent().unwrap_or(Path::new("/")))?;
+        let policy = new_directory()?.join("policy.toml");
         std::fs::write(&policy, USUAL_POLICY)?;
         let mut command = Command::new("unshare");
         command
