@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::attack::Route;
-use crate::attack::link;
+use crate::attack::{link, openvswitch};
 use crate::device::promiscuity;
 use crate::ground;
 use crate::ways::{Call, Effect, Subject, Way, device};
@@ -59,7 +59,7 @@ pub fn attempt(way: &Way) -> Outcome {
     let outcome = in_child(way)
         .unwrap_or_else(|error| Outcome::new(Verdict::Unknown, None, error.to_string()));
     for name in device::ALL {
-        match link::delete(name) {
+        match remove(name) {
             Err(error) if error.raw_os_error() != Some(libc::ENODEV) => {
                 return Outcome::new(Verdict::Unknown, None, format!("remove {name}: {error}"));
             }
@@ -67,6 +67,16 @@ pub fn attempt(way: &Way) -> Outcome {
         }
     }
     outcome
+}
+
+/// Removes a device; a datapath is not one that rtnetlink removes.
+fn remove(name: &str) -> io::Result<()> {
+    match link::delete(name) {
+        Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+            openvswitch::delete_datapath(name)
+        }
+        removed => removed,
+    }
 }
 
 /// A process of its own: what it opens ends with it.

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use aya::maps::{Array, MapData};
-use netadmin_common::netlink::family;
+use netadmin_common::netlink::family_entry;
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, send, socket,
 };
@@ -134,7 +134,7 @@ fn change(message: &Message<'_>) -> Option<(u16, u32)> {
         }
     }
     let kind = match command {
-        CTRL_CMD_NEWFAMILY => family(name?.trim_end_matches('\0')) as u32,
+        CTRL_CMD_NEWFAMILY => family_entry(name?.trim_end_matches('\0')),
         CTRL_CMD_DELFAMILY => 0,
         _ => return None,
     };

@@ -21,6 +21,8 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("CRED_UID", "cred", "uid.val"),
     ("CSS_CGROUP", "cgroup_subsys_state", "cgroup"),
     ("FILE_INODE", "file", "f_inode"),
+    ("GENL_FAMILY_ID", "genl_family", "id"),
+    ("GENL_FAMILY_NAME", "genl_family", "name"),
     ("INODE_MODE", "inode", "i_mode"),
     ("KERNFS_NODE_ID", "kernfs_node", "id"),
     ("NETDEV_ADJACENT_DEV", "netdev_adjacent", "dev"),

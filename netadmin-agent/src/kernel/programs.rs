@@ -61,6 +61,7 @@ const JUDGES: &[(&str, Attachment)] = &[
         Attachment::Fexit("__sock_cmsg_send"),
     ),
     ("control_message", Attachment::Fentry("__sock_cmsg_send")),
+    ("family", Attachment::Fexit("genl_register_family")),
     ("tun_dev_create", Attachment::Lsm("tun_dev_create")),
     ("socket_setsockopt", Attachment::Lsm("socket_setsockopt")),
     ("netlink_send", Attachment::Lsm("netlink_send")),

@@ -12,8 +12,9 @@ use crate::records::Record;
 
 /// Writes policies into a bank. They come into force when the bank does.
 pub fn publish(policies: &PolicySet, bank: usize, programs: &mut Programs) -> anyhow::Result<()> {
+    know_families(programs)?;
     if policies.rules_net_admin() {
-        know_the_kernel(programs)?;
+        programs.find_symbols().map_err(cannot_enforce)?;
     }
     let size = programs.limits().policies;
     let count = u32::try_from(policies.policies.len()).context("too many policies")?;
@@ -83,9 +84,8 @@ pub fn publish_watched(sets: &[&PolicySet], programs: &mut Programs) -> anyhow::
         .context("cannot say which calls matter")
 }
 
-/// What the programs must know to tell pieces of the capability apart.
-fn know_the_kernel(programs: &mut Programs) -> anyhow::Result<()> {
-    programs.find_symbols().map_err(cannot_enforce)?;
+/// Tells the programs which generic netlink families there are, from now on.
+fn know_families(programs: &mut Programs) -> anyhow::Result<()> {
     if let Some(map) = programs.take_families()? {
         Families::new(map)
             .context("cannot list the generic netlink families")?

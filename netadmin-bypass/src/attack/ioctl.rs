@@ -16,6 +16,8 @@ const SIOCSIFMTU: u32 = 0x8922;
 const SIOCSIFNAME: u32 = 0x8923;
 const SIOCSIFHWADDR: u32 = 0x8924;
 const SIOCBONDENSLAVE: u32 = 0x8990;
+const SIOCBONDRELEASE: u32 = 0x8991;
+const SIOCBONDSETHWADDR: u32 = 0x8992;
 const SIOCBONDCHANGEACTIVE: u32 = 0x8995;
 const SIOCBRADDBR: u32 = 0x89a0;
 const SIOCBRADDIF: u32 = 0x89a2;
@@ -148,10 +150,30 @@ pub fn change_flags(family: Family, name: &str, set: u32, clear: u32) -> io::Res
 
 /// `SIOCSIFHWADDR`: a new MAC address, of an Ethernet device.
 pub fn set_address(name: &str, address: [u8; 6]) -> io::Result<()> {
+    with_address(name, address)?.make(Family::Inet, SIOCSIFHWADDR)
+}
+
+/// The same on the file of a tun or tap device.
+pub fn set_address_on(file: BorrowedFd<'_>, address: [u8; 6]) -> io::Result<()> {
+    call::ioctl(file, SIOCSIFHWADDR, &mut with_address("", address)?.0)
+}
+
+fn with_address(name: &str, address: [u8; 6]) -> io::Result<Request> {
     let mut value = libc::ARPHRD_ETHER.to_ne_bytes().to_vec();
     value.extend(address);
-    let mut request = Request::about(name)?.with(&value);
-    request.make(Family::Inet, SIOCSIFHWADDR)
+    Ok(Request::about(name)?.with(&value))
+}
+
+/// `SIOCBONDSETHWADDR`: a bond takes the address of another device.
+pub fn bond_take_address(bond: &str, other: &str) -> io::Result<()> {
+    let mut request = Request::about(bond)?.with(&name_field(other)?);
+    request.make(Family::Inet, SIOCBONDSETHWADDR)
+}
+
+/// `SIOCBONDRELEASE`: a member leaves a bond.
+pub fn bond_release(bond: &str, member: &str) -> io::Result<()> {
+    let mut request = Request::about(bond)?.with(&name_field(member)?);
+    request.make(Family::Inet, SIOCBONDRELEASE)
 }
 
 /// `SIOCSIFMTU`, in bytes.

@@ -14,6 +14,7 @@ pub mod ioctl;
 pub mod kind;
 pub mod link;
 pub mod netlink;
+pub mod openvswitch;
 pub mod packet;
 pub mod process;
 mod ring;

@@ -104,12 +104,16 @@ pub fn datagram(messages: &[Message]) -> Vec<u8> {
 /// Sends messages as one datagram and waits until all have been worked on; the
 /// first error of any is the result.
 pub fn transact(messages: &[Message]) -> io::Result<()> {
-    let socket = route_socket()?;
-    send(&socket, &datagram(messages))?;
+    transact_on(&route_socket()?, messages)
+}
+
+/// The same on a socket of any netlink family.
+pub fn transact_on(socket: &OwnedFd, messages: &[Message]) -> io::Result<()> {
+    send(socket, &datagram(messages))?;
     let last = u32::try_from(messages.len().saturating_sub(1)).map_err(io::Error::other)?;
     let mut first_error = None;
     loop {
-        for (sequence, error) in acknowledgements(&receive(&socket)?) {
+        for (sequence, error) in acknowledgements(&receive(socket)?) {
             if error != 0 && first_error.is_none() {
                 first_error = Some(io::Error::from_raw_os_error(error));
             }
@@ -122,9 +126,13 @@ pub fn transact(messages: &[Message]) -> io::Result<()> {
 
 /// Asks one question and returns the answer's bytes after its header.
 pub fn ask(message: &Message) -> io::Result<Vec<u8>> {
-    let socket = route_socket()?;
-    send(&socket, &message.finished(0, false))?;
-    let answer = receive(&socket)?;
+    ask_on(&route_socket()?, message)
+}
+
+/// The same on a socket of any netlink family.
+pub fn ask_on(socket: &OwnedFd, message: &Message) -> io::Result<Vec<u8>> {
+    send(socket, &message.finished(0, false))?;
+    let answer = receive(socket)?;
     match acknowledgements(&answer).first() {
         Some((_, error)) if *error != 0 => Err(io::Error::from_raw_os_error(*error)),
         _ => Ok(answer.get(NLMSG_HDRLEN..).unwrap_or_default().to_vec()),
@@ -171,6 +179,11 @@ pub fn first_error(socket: &OwnedFd) -> io::Result<()> {
 /// A `NETLINK_ROUTE` socket.
 pub fn route_socket() -> io::Result<OwnedFd> {
     open_socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)
+}
+
+/// A `NETLINK_GENERIC` socket.
+pub fn generic_socket() -> io::Result<OwnedFd> {
+    open_socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_GENERIC)
 }
 
 /// Sends a datagram to the kernel.

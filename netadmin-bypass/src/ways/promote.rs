@@ -8,7 +8,7 @@ use super::{Call, Effect, Path};
 use crate::attack::ioctl::{bond_enslave, bridge_add_port, bridge_add_port_private};
 use crate::attack::link::{self, RTM_NEWLINK, RTM_SETLINK, change};
 use crate::attack::packet::{MREQ_LEN, add_membership, packet_socket};
-use crate::attack::{Membership, Target, index_of};
+use crate::attack::{Membership, Target, index_of, openvswitch};
 use crate::make;
 
 const RISE: Effect = Effect::Promiscuity(VICTIM);
@@ -19,6 +19,7 @@ const LONG: usize = 4097;
 pub fn paths() -> Vec<Path> {
     let mut paths = memberships();
     paths.extend(bridge_ports());
+    paths.extend(datapath_ports());
     paths.extend(promiscuous_masters());
     paths
 }
@@ -68,6 +69,24 @@ fn bridge_ports() -> Vec<Path> {
             .on(|| make::bridge(UPPER)),
         Path::new("bridge port, SIOCBRADDIF", Call::Ioctl, RISE, by_ioctl).on(set_up),
         Path::new("bridge port, SIOCDEVPRIVATE", Call::Ioctl, RISE, private).on(set_up),
+    ]
+}
+
+fn datapath_ports() -> Vec<Path> {
+    let is_there = || {
+        openvswitch::add_datapath(UPPER)?;
+        openvswitch::delete_datapath(UPPER)
+    };
+    let port = || openvswitch::add_port(UPPER, VICTIM);
+    vec![
+        Path::new("Open vSwitch port", Call::Netlink, RISE, port).on(|| {
+            make::dummy(VICTIM)?;
+            openvswitch::add_datapath(UPPER)
+        }),
+        Path::new("Open vSwitch datapath", Call::Netlink, RISE, || {
+            openvswitch::add_datapath(VICTIM)
+        })
+        .on(is_there),
     ]
 }
 

@@ -162,6 +162,21 @@ fn xfrm(message_type: u16) -> OperationKind {
     }
 }
 
+/// Beside the operation in an entry of the map of families: what such a family makes
+/// anew is promiscuous (`ovs_netdev_link`, `internal_dev_create`).
+pub const FAMILY_RAISES: u32 = 1 << 16;
+/// `OVS_DP_CMD_NEW`, `OVS_VPORT_CMD_NEW` (linux/openvswitch.h).
+pub const OVS_CMD_NEW: u8 = 1;
+
+/// The families with [`FAMILY_RAISES`].
+pub const RAISING_FAMILIES: [&str; 2] = ["ovs_datapath", "ovs_vport"];
+
+/// The entry of a generic netlink family in the map of families.
+pub fn family_entry(name: &str) -> u32 {
+    let raises = RAISING_FAMILIES.contains(&name);
+    family(name) as u32 | if raises { FAMILY_RAISES } else { 0 }
+}
+
 /// The operation of a generic netlink family of this name.
 pub fn family(name: &str) -> OperationKind {
     match name {

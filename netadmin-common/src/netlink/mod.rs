@@ -13,7 +13,8 @@ mod stacking;
 mod walk;
 
 pub use classify::{
-    Class, NETLINK_GENERIC, NETLINK_USERSOCK, classify, depends_on_family, family, is_walked,
+    Class, FAMILY_RAISES, NETLINK_GENERIC, NETLINK_USERSOCK, OVS_CMD_NEW, RAISING_FAMILIES,
+    classify, depends_on_family, family, family_entry, is_walked,
 };
 pub use link::{
     LinkRequest, LinkView, MAX_OPERATIONS, Operations, UNSETTLED_FLAGS, UNSETTLED_LINKS,

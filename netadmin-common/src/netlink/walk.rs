@@ -1,6 +1,6 @@
 //! The walk over a datagram.
 
-use super::classify::depends_on_family;
+use super::classify::{NETLINK_GENERIC, depends_on_family};
 use super::{
     IFINFOMSG_LEN, LinkRequest, NDMSG_LEN, NETLINK_ROUTE, NLM_F_REQUEST, NLMSG_HDRLEN, RTM_DELLINK,
     RTM_DELLINKPROP, RTM_NEWLINK, RTM_NEWLINKPROP, RTM_NEWNEIGH, RTM_SETLINK, UNSETTLED_LINKS,
@@ -150,7 +150,8 @@ pub struct Walk {
     pub unstable: u32,
     /// `nlmsg_type` of the message at hand.
     pub message_type: u16,
-    /// The first byte of its payload: mostly the address family.
+    /// The first byte of its payload: mostly the address family; of generic netlink,
+    /// the command.
     pub family: u8,
     /// Explicit padding, always zero.
     reserved: u8,
@@ -201,7 +202,8 @@ impl Walk {
         }
         self.message_type = message_type;
         self.family = 0;
-        if depends_on_family(message_type) && len > NLMSG_HDRLEN {
+        let generic = self.protocol == u32::from(NETLINK_GENERIC);
+        if (generic || depends_on_family(message_type)) && len > NLMSG_HDRLEN {
             self.family = bytes.read(start + NLMSG_HDRLEN)?;
         }
         if self.protocol != u32::from(NETLINK_ROUTE) {

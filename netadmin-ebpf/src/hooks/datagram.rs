@@ -9,10 +9,11 @@ use core::{ffi::c_void, ptr::from_mut};
 
 use aya_ebpf::{helpers::generated::bpf_loop, macros::lsm, programs::LsmContext};
 use netadmin_common::{
-    GuardRecord, Text, Via,
+    GuardRecord, OperationKind, Text, Via,
     netlink::{
-        Bytes, LinkView, MAX_STEPS, NETLINK_ROUTE, NETLINK_USERSOCK, NLMSG_HDRLEN, Plain,
-        RTM_NEWLINK, RTM_SETLINK, Step, Walk, is_change_of_links, is_walked,
+        Bytes, FAMILY_RAISES, LinkView, MAX_STEPS, NETLINK_GENERIC, NETLINK_ROUTE,
+        NETLINK_USERSOCK, NLMSG_HDRLEN, OVS_CMD_NEW, Plain, RTM_NEWLINK, RTM_SETLINK, Step, Walk,
+        is_change_of_links, is_walked,
     },
 };
 
@@ -20,8 +21,8 @@ use super::{links, pieces};
 use crate::{
     guard,
     kernel::{Address, argument_u32, cast, field, layout},
-    maps::{CALLS, JUDGEMENTS},
-    report::{self, EPERM},
+    maps::{CALLS, FAMILIES, JUDGEMENTS},
+    report::{self, EPERM, Question},
     watched,
 };
 
@@ -43,7 +44,7 @@ pub fn netlink_send(ctx: LsmContext) -> i32 {
     let protocol = protocol_of(&ctx);
     if !watched::pieces() {
         let (data, len) = content(&ctx);
-        if protocol != NETLINK_ROUTE || cannot_matter(data, len) {
+        if !may_raise(protocol) || cannot_matter(protocol, data, len) {
             return 0;
         }
     }
@@ -51,6 +52,12 @@ pub fn netlink_send(ctx: LsmContext) -> i32 {
         Some(record) => judge(ctx, record),
         None => 0,
     }
+}
+
+/// Open vSwitch is of generic netlink.
+#[inline(always)]
+fn may_raise(protocol: u16) -> bool {
+    protocol == NETLINK_ROUTE || protocol == NETLINK_GENERIC
 }
 
 #[inline(always)]
@@ -80,8 +87,8 @@ fn judge(ctx: LsmContext, record: &GuardRecord) -> i32 {
     let (protocol, (data, len)) = (protocol_of(&ctx), content(&ctx));
     let pieces = watched::pieces() && protocol != NETLINK_USERSOCK;
     let pieces = pieces && guard.policy.rules_net_admin();
-    let promiscuity = protocol == NETLINK_ROUTE && guard.policy.rules_promiscuity();
-    if !pieces && (!promiscuity || cannot_matter(data, len)) {
+    let promiscuity = may_raise(protocol) && guard.policy.rules_promiscuity();
+    if !pieces && (!promiscuity || cannot_matter(protocol, data, len)) {
         return 0;
     }
     if pieces && let Some(call) = CALLS.of_current() {
@@ -103,20 +110,44 @@ fn judge(ctx: LsmContext, record: &GuardRecord) -> i32 {
     report::answer(refused, EPERM)
 }
 
-/// The cheapest test, which takes what it cannot read for what may matter: one message that changes no link, as dumps and route
-/// changes are.
+/// The cheapest test, which takes what it cannot read for what may matter: one message
+/// that changes no link, as dumps and route changes are; or one to a family that makes
+/// no ports.
 #[inline(always)]
-fn cannot_matter(data: Address, len: u32) -> bool {
+fn cannot_matter(protocol: u16, data: Address, len: u32) -> bool {
     if len < NLMSG_HDRLEN {
         return true;
     }
     match cast::nonzero_word(data) {
         Some(header) => {
             let only = (header as u32).saturating_add(NLMSG_HDRLEN) > len;
-            only && !is_change_of_links((header >> 32) as u16)
+            let message_type = (header >> 32) as u16;
+            let matters = if protocol == NETLINK_GENERIC {
+                is_raising_family(message_type)
+            } else {
+                is_change_of_links(message_type)
+            };
+            only && !matters
         }
         None => false,
     }
+}
+
+/// Whether what this generic netlink family makes is promiscuous.
+#[inline(always)]
+fn is_raising_family(id: u16) -> bool {
+    FAMILIES
+        .get(u32::from(id))
+        .is_some_and(|entry| entry & FAMILY_RAISES != 0)
+}
+
+/// Whether a message to such a family makes something, and is refused. (The names in
+/// it are not looked at: no exception holds.)
+#[inline(always)]
+fn refuses_port(walk: &Walk) -> bool {
+    is_raising_family(walk.message_type)
+        && walk.family == OVS_CMD_NEW
+        && Question::on_device(OperationKind::PromiscuousBridgePort, Via::Netlink).is_refused()
 }
 
 /// The bytes of a datagram, from this address on.
@@ -190,8 +221,11 @@ extern "C" fn step(_step: u32, state: *mut Loop) -> i64 {
             GO_ON
         }
         STEP_MESSAGE => {
+            let walk = &judgement.walk;
+            if state.protocol == NETLINK_GENERIC {
+                state.refused |= u32::from(refuses_port(walk));
+            }
             if state.pieces {
-                let walk = &judgement.walk;
                 let refused =
                     pieces::refuses_message(state.protocol, walk.message_type, walk.family);
                 state.refused |= u32::from(refused);

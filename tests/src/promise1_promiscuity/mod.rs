@@ -2,6 +2,7 @@
 //! raises the promiscuity of a device; what does not raise it is not touched.
 
 mod addresses;
+mod drivers;
 mod exceptions;
 mod handed_back;
 mod ioctl;
@@ -33,6 +34,7 @@ pub fn trials() -> Vec<Trial> {
     handed_back::add(&mut trials);
     addresses::add(&mut trials);
     ports::add(&mut trials);
+    drivers::add(&mut trials);
     exceptions::add(&mut trials);
     tripwire::add(&mut trials);
     trials.finish()

@@ -4,8 +4,8 @@ use super::VICTIM;
 use super::addresses::{Act, prepared};
 use crate::attack::ioctl::{bond_change_active, bond_change_active_of_old, bond_release_of_old};
 use crate::attack::link::{self, RTM_NEWLINK, RTM_SETLINK, change};
-use crate::attack::{Target, fdb, index_of, kind};
-use crate::rig::{Attack, Expected, Trials};
+use crate::attack::{Target, fdb, index_of, kind, openvswitch};
+use crate::rig::{Attack, Expected, Trials, make};
 
 /// A port that filters unicast addresses (a vlan does), and neither learns nor
 /// floods, on a bridge that filters vlans, is left alone. So is its neighbour.
@@ -33,6 +33,7 @@ fn expected(operation: &'static str, via: &'static str) -> Expected {
 
 pub fn add(trials: &mut Trials) {
     bridges(trials);
+    datapaths(trials);
     bonds(trials);
 }
 
@@ -56,6 +57,25 @@ fn bridges(trials: &mut Trials) {
             .on(prepared(QUIET))
             .twins(trials);
     }
+}
+
+/// By generic netlink; `bypass` has it on the other ABIs.
+fn datapaths(trials: &mut Trials) {
+    let port = expected("promiscuous.bridge_port", "netlink");
+    Attack::new("openvswitch_gets_a_port", VICTIM, port, || {
+        openvswitch::add_port("ovs0", VICTIM)
+    })
+    .needs(&["openvswitch"])
+    .on(|| {
+        make::dummy(VICTIM)?;
+        openvswitch::add_datapath("ovs0")
+    })
+    .twins(trials);
+    Attack::new("openvswitch_datapath_made", VICTIM, port, || {
+        openvswitch::add_datapath(VICTIM)
+    })
+    .needs(&["openvswitch"])
+    .twins(trials);
 }
 
 fn bonds(trials: &mut Trials) {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::Result;
 
 use super::Container;
-use crate::attack::link;
+use crate::attack::{link, openvswitch};
 
 static ANSWERS: Mutex<BTreeMap<&str, bool>> = Mutex::new(BTreeMap::new());
 
@@ -23,8 +23,12 @@ pub fn is_missing(link_type: &'static str) -> Result<bool> {
 }
 
 /// Anything but "operation not supported" comes from the link type itself, which
-/// asks for what an empty request has not.
+/// asks for what an empty request has not. (Those of Open vSwitch are not made by
+/// rtnetlink.)
 fn refuses_type(link_type: &str) -> bool {
-    let made: io::Result<()> = link::request(link::create("probe0", link_type));
+    let made: io::Result<()> = match link_type {
+        "openvswitch" => openvswitch::add_datapath("probe0"),
+        _ => link::request(link::create("probe0", link_type)),
+    };
     made.is_err_and(|error| error.raw_os_error() == Some(libc::EOPNOTSUPP))
 }
