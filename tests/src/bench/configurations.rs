@@ -234,33 +234,37 @@ impl Bench {
         profile: Option<Profile>,
         calls: &[Call],
     ) -> Result<Vec<Figure>> {
-        let rounds: Result<Vec<Vec<Cost>>> = (0..self.effort.rounds)
+        let rounds: Result<Vec<Vec<Option<Cost>>>> = (0..self.effort.rounds)
             .map(|_| self.round(container, profile, calls))
             .collect();
         let rounds = rounds?;
         let figure = |(place, call): (usize, &Call)| {
-            let costs: Vec<Cost> = rounds.iter().map(|round| round[place].clone()).collect();
-            combine(call.name, &costs)
+            let costs: Option<Vec<Cost>> =
+                rounds.iter().map(|round| round[place].clone()).collect();
+            combine(call.name, &costs?)
         };
         Ok(calls.iter().enumerate().filter_map(figure).collect())
     }
 
+    /// What this machine cannot do is told, and left out.
     fn round(
         &self,
         container: &Container,
         profile: Option<Profile>,
         calls: &[Call],
-    ) -> Result<Vec<Cost>> {
+    ) -> Result<Vec<Option<Cost>>> {
         container.run(|| {
             if let Some(profile) = profile {
                 profile.enter().map_err(std::io::Error::other)?;
             }
             let costs = calls.iter().map(|call| {
-                let named = |error| std::io::Error::other(format!("{}: {error}", call.name));
-                let mut prepared = (call.prepare)().map_err(named)?;
-                measure(self.unit, self.effort, call.batch, &mut prepared).map_err(named)
+                let cost = (call.prepare)().and_then(|mut prepared| {
+                    measure(self.unit, self.effort, call.batch, &mut prepared)
+                });
+                cost.inspect_err(|error| eprintln!("bench: {}: not measured: {error}", call.name))
+                    .ok()
             });
-            costs.collect()
+            Ok(costs.collect())
         })
     }
 }

@@ -107,6 +107,7 @@ const NOT_ON_CALLS: &[&str] = &[
     "cgroup_rmdir",
     "control_message",
     "control_message_done",
+    "family",
     "promiscuity_breach",
     "sysfs_flags_done",
 ];
