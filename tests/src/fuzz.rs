@@ -17,8 +17,10 @@ const SEED: u64 = 20_261_124;
 const CASES: u64 = 300;
 /// So many at a time, each in a process of its own.
 const BATCH: u64 = 300;
-const SEED_VARIABLE: &str = "NETADMIN_TEST_FUZZ_SEED";
-const CASES_VARIABLE: &str = "NETADMIN_TEST_FUZZ_CASES";
+/// Sets the seed.
+pub const SEED_VARIABLE: &str = "NETADMIN_TEST_FUZZ_SEED";
+/// Sets how many requests are made up.
+pub const CASES_VARIABLE: &str = "NETADMIN_TEST_FUZZ_CASES";
 
 /// The fuzzing tests.
 pub fn trials() -> Vec<Trial> {
@@ -31,7 +33,8 @@ pub fn trials() -> Vec<Trial> {
     trials.finish()
 }
 
-fn number(variable: &str, usual: u64) -> u64 {
+/// A number from the environment.
+pub fn number(variable: &str, usual: u64) -> u64 {
     let set = env::var(variable).ok();
     set.and_then(|text| text.parse().ok()).unwrap_or(usual)
 }

@@ -19,9 +19,10 @@ use crate::{build, progress, setup, terminal};
 const RUNNER: &str = "/bin/netadmin-vmtest";
 
 /// The tests that can be repeated, or be given more.
-const TESTS: [&str; 5] = [
+const TESTS: [&str; 6] = [
     "races::",
     "fuzz::",
+    "promise3::random_",
     "promise5::an_attacker_wins_nothing_through_restarts",
     "promise6::five_hundred_policies",
     STORM,

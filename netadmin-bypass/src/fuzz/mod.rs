@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use op::Class;
 use op::Op;
-use random::Random;
+pub use random::Random;
 use world::World;
 
 /// How often the devices are looked at again, until nothing changes any more.

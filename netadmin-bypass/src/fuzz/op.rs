@@ -221,7 +221,7 @@ fn make_up_attributes(random: &mut Random, mut message: Message) -> Message {
             0 | 1 => message.mtu(random.choose(&[68, 1400, 1500, 65_536])),
             2 => message.master(other),
             3 => message.master(0),
-            4 => message.address([2, 0, 0, 0, 0, random.next().to_le_bytes()[0]]),
+            4 => message.address([2, 0, 0, 0, 0, random.number().to_le_bytes()[0]]),
             5 => message.group(random.choose(&[0, GROUP])),
             6 => message.attribute(random.choose(&[13, 20, 43, 99, 0x8001]), &[0; 4]),
             _ => message.name(SPARE),

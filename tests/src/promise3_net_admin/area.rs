@@ -7,6 +7,8 @@ pub struct Area {
     pub name: &'static str,
     /// What its policy allows.
     pub allow: &'static [&'static str],
+    /// Fails, from outside, on a kernel that has it not.
+    pub probe: &'static str,
     /// Made before, from outside.
     pub set_up: &'static str,
     /// Command lines that need the area and nothing else. In this order each
@@ -23,6 +25,7 @@ pub const AREAS: &[Area] = &[
     Area {
         name: "addresses",
         allow: &["addr.*"],
+        probe: "true",
         set_up: "true",
         lines: &[
             "ip addr add 192.0.2.1/24 dev dev0",
@@ -37,6 +40,7 @@ pub const AREAS: &[Area] = &[
     Area {
         name: "links",
         allow: &["link.*"],
+        probe: "true",
         set_up: "ip link add old0 type dummy && ip link add old1 type bridge \
             && ip link add old2 type dummy && ip link add old3 type dummy",
         lines: &[
@@ -50,6 +54,8 @@ pub const AREAS: &[Area] = &[
             "ip link set dev0 txqueuelen 77",
             "ip link set dev0 alias x",
             "ip link set dev0 group 9",
+            "ip link set dev0 addrgenmode none",
+            "ip maddr add 33:33:00:00:00:07 dev dev0",
             "ip link property add dev dev0 altname long-name-of-dev0",
             "ip link add name new0 type dummy",
             "ip link add link dev0 name new1 type vlan id 9",
@@ -71,6 +77,7 @@ pub const AREAS: &[Area] = &[
     Area {
         name: "routes",
         allow: &["route.*", "nexthop.*"],
+        probe: "true",
         set_up: "true",
         lines: &[
             "ip route add 198.51.100.0/24 dev dev0",
@@ -86,6 +93,7 @@ pub const AREAS: &[Area] = &[
     Area {
         name: "rules",
         allow: &["rule.*"],
+        probe: "true",
         set_up: "true",
         lines: &[
             "ip rule add from 192.0.2.9 table 9",
@@ -96,6 +104,7 @@ pub const AREAS: &[Area] = &[
     Area {
         name: "neighbours",
         allow: &["neigh.*"],
+        probe: "true",
         set_up: "true",
         lines: &[
             "ip neigh add 203.0.113.7 lladdr 02:00:00:00:00:01 dev dev0",
@@ -109,23 +118,29 @@ pub const AREAS: &[Area] = &[
     Area {
         name: "bridging",
         allow: &["fdb.*", "mdb.*", "bridge.*", "vxlan.*"],
+        probe: "true",
         set_up: "ip link add br0 type bridge mcast_snooping 1 && ip link set br0 up \
-            && ip link add p0 type dummy && ip link set p0 up && ip link set p0 master br0",
+            && ip link add p0 type dummy && ip link set p0 up && ip link set p0 master br0 \
+            && ip link add vx0 type vxlan dstport 4790 external vnifilter",
         lines: &[
             "bridge fdb add 02:00:00:00:00:05 dev p0 master static",
             "bridge fdb del 02:00:00:00:00:05 dev p0 master",
             "bridge mdb add dev br0 port p0 grp 239.1.1.1 permanent",
             "bridge mdb del dev br0 port p0 grp 239.1.1.1 permanent",
             "bridge vlan add dev p0 vid 7",
+            "bridge vlan set dev p0 vid 7 state blocking",
+            "bridge vni add vni 7 dev vx0",
             "bridge link set dev p0 cost 9",
         ],
     },
     Area {
         name: "traffic_control",
         allow: &["tc.*"],
+        probe: "true",
         set_up: "true",
         lines: &[
-            "tc qdisc add dev dev0 root handle 1: prio",
+            "tc qdisc add dev dev0 root handle 1: htb",
+            "tc class add dev dev0 parent 1: classid 1:1 htb rate 1mbit",
             "tc qdisc add dev dev0 ingress",
             "tc filter add dev dev0 ingress matchall action mirred egress redirect dev quiet0",
             "tc actions add action mirred egress redirect dev quiet0 index 7",
@@ -137,11 +152,13 @@ pub const AREAS: &[Area] = &[
     Area {
         name: "ipsec",
         allow: &["xfrm.*"],
+        probe: "true",
         set_up: "true",
         lines: &[
             "ip xfrm policy add src 192.0.2.0/24 dst 198.51.100.0/24 dir out action block",
             "ip xfrm policy",
             "ip xfrm policy del src 192.0.2.0/24 dst 198.51.100.0/24 dir out",
+            "ip xfrm state allocspi src 192.0.2.1 dst 192.0.2.2 proto esp mode tunnel reqid 7",
             "ip xfrm state flush",
             "ip xfrm state list",
         ],
@@ -149,12 +166,14 @@ pub const AREAS: &[Area] = &[
     Area {
         name: "ethtool",
         allow: &["genl.ethtool", "ioctl.ethtool"],
+        probe: "true",
         set_up: "true",
         lines: &["ethtool -K dev0 tx off"],
     },
     Area {
         name: "tuntap",
         allow: &["tun.*"],
+        probe: "true",
         set_up: "true",
         lines: &[
             "ip tuntap add name tun7 mode tun",
@@ -164,12 +183,14 @@ pub const AREAS: &[Area] = &[
     Area {
         name: "vconfig",
         allow: &["ioctl.vlan"],
+        probe: "true",
         set_up: "ip link add link dev0 name dev0.9 type vlan id 9",
         lines: &["vconfig add dev0 8", "vconfig rem dev0.9"],
     },
     Area {
         name: "l2tp",
         allow: &["genl.l2tp"],
+        probe: "true",
         set_up: "true",
         lines: &[
             "ip l2tp add tunnel tunnel_id 7 peer_tunnel_id 8 encap udp local 203.0.113.1 remote 203.0.113.2 udp_sport 5000 udp_dport 5001",
@@ -179,6 +200,7 @@ pub const AREAS: &[Area] = &[
     Area {
         name: "macsec",
         allow: &["genl.macsec"],
+        probe: "true",
         set_up: "ip link add link dev0 name sec0 type macsec",
         lines: &[
             "ip macsec add sec0 rx port 11 address 02:00:00:00:00:11",
@@ -188,12 +210,14 @@ pub const AREAS: &[Area] = &[
     Area {
         name: "tcp_metrics",
         allow: &["genl.tcp_metrics"],
+        probe: "true",
         set_up: "true",
         lines: &["ip tcp_metrics flush"],
     },
     Area {
         name: "multipath_tcp",
         allow: &["genl.mptcp"],
+        probe: "true",
         set_up: "true",
         lines: &[
             "ip mptcp limits set subflow 3",
@@ -203,7 +227,104 @@ pub const AREAS: &[Area] = &[
     Area {
         name: "socket_destroy",
         allow: &["sock_diag.destroy"],
+        probe: "true",
         set_up: "timeout 30 nc -l -p 5555 > /dev/null 2>&1 & sleep 1",
         lines: &["ss -K -tl sport = :5555 > /dev/null"],
     },
+    Area {
+        name: "segment_routing",
+        allow: &["genl.segment_routing"],
+        probe: "ip sr tunsrc set 2001:db8::1",
+        set_up: "true",
+        lines: &["ip sr tunsrc set 2001:db8::7"],
+    },
+    Area {
+        name: "wireguard",
+        allow: &["genl.wireguard"],
+        probe: "ip link add wg0 type wireguard",
+        set_up: "ip link add wg0 type wireguard",
+        lines: &[
+            "wg set wg0 listen-port 51820",
+            "wg set wg0 peer xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg= allowed-ips 192.0.2.0/24",
+            "wg show wg0",
+        ],
+    },
+    Area {
+        name: "nftables",
+        allow: NFTABLES,
+        probe: "nft list ruleset",
+        set_up: "true",
+        lines: &[
+            "nft add table inet t",
+            "nft 'add chain inet t c { type filter hook input priority 0; }'",
+            "nft add rule inet t c tcp dport 22 counter drop",
+            "nft list ruleset",
+            "nft flush ruleset",
+        ],
+    },
+    Area {
+        name: "iptables_nft",
+        allow: NFTABLES,
+        probe: "iptables -S",
+        set_up: "true",
+        lines: &[
+            "iptables -A INPUT -p tcp --dport 80 -j DROP",
+            "iptables -S",
+            "iptables -F",
+        ],
+    },
+    Area {
+        name: "iptables_legacy",
+        allow: &["iptables.*"],
+        probe: "[ -e /proc/net/ip_tables_names ]",
+        set_up: "true",
+        lines: &[
+            "iptables-legacy -A INPUT -p tcp --dport 80 -j DROP",
+            "iptables-legacy -S",
+            "iptables-legacy -F",
+        ],
+    },
+    Area {
+        name: "arptables_legacy",
+        allow: &["ebtables.*"],
+        probe: "modprobe arptable_filter && arptables-legacy -L -n",
+        set_up: "true",
+        lines: &[
+            "arptables-legacy -A INPUT -s 192.0.2.7 -j DROP",
+            "arptables-legacy -L -n",
+            "arptables-legacy -F",
+        ],
+    },
+    Area {
+        name: "conntrack",
+        allow: &["conntrack.*"],
+        probe: "conntrack -L",
+        set_up: "true",
+        lines: &[
+            "conntrack -I -s 192.0.2.1 -d 192.0.2.2 -p tcp --sport 1000 --dport 80 \
+             --state ESTABLISHED -t 100",
+            "conntrack -L",
+            "conntrack -D -s 192.0.2.1",
+            "conntrack -F",
+        ],
+    },
+    Area {
+        name: "ipset",
+        allow: &["ipset.*"],
+        probe: "ipset create s hash:ip",
+        set_up: "true",
+        lines: &[
+            "ipset create s hash:ip",
+            "ipset add s 192.0.2.1",
+            "ipset list s",
+            "ipset destroy s",
+        ],
+    },
+];
+
+/// nft asks for buffers beyond the limit, if it may have them.
+const NFTABLES: &[&str] = &[
+    "nftables.*",
+    "setsockopt.SO_SNDBUFFORCE",
+    "setsockopt.SO_RCVBUFFORCE",
 ];

@@ -2,6 +2,9 @@
 
 mod area;
 mod areas;
+mod arrivals;
+mod conditions;
+mod differential;
 mod places;
 
 use libtest_mimic::Trial;
@@ -13,5 +16,8 @@ pub fn trials() -> Vec<Trial> {
     let mut trials = Trials::new("promise3");
     areas::add(&mut trials);
     places::add(&mut trials);
+    arrivals::add(&mut trials);
+    conditions::add(&mut trials);
+    differential::add(&mut trials);
     trials.finish()
 }

@@ -18,6 +18,8 @@ pub enum Capabilities {
     NetAdmin,
     /// Everything.
     All,
+    /// Exactly `CAP_NET_RAW`.
+    Raw,
     /// Nothing.
     Nothing,
 }
@@ -28,14 +30,20 @@ impl Capabilities {
         if self == Self::All {
             return Ok(());
         }
+        // Of what stays here, root's programs get all back when they are executed.
+        let stays: &[u32] = match self {
+            Self::Raw => &[CAP_NET_RAW],
+            _ => &[CAP_NET_ADMIN, CAP_NET_RAW],
+        };
         for capability in 0..=CAP_LAST {
-            if ![CAP_NET_ADMIN, CAP_NET_RAW].contains(&capability) {
+            if !stays.contains(&capability) {
                 drop_from_bounding_set(capability)?;
             }
         }
         set_exactly(match self {
             Self::Nothing => 0,
             Self::NetAdmin => 1 << CAP_NET_ADMIN,
+            Self::Raw => 1 << CAP_NET_RAW,
             _ => 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW,
         })
     }

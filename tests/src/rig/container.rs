@@ -69,6 +69,13 @@ impl Container {
         self
     }
 
+    /// Takes `CAP_NET_ADMIN` from its root, and leaves `CAP_NET_RAW`.
+    #[must_use]
+    pub fn without_net_admin(mut self) -> Self {
+        self.capabilities = Capabilities::Raw;
+        self
+    }
+
     /// Takes every capability from its root.
     #[must_use]
     pub fn without_capabilities(mut self) -> Self {

@@ -11,6 +11,7 @@ use libtest_mimic::{Completion, Failed, Trial};
 
 use super::agent::PROGRAM;
 use super::{Agent, Cgroup, Container, Witness, is_missing};
+use crate::attack::process::shell;
 
 /// Runs only what needs no agent: is set by `--without-agent`.
 pub const WITHOUT_AGENT: &str = "NETADMIN_TEST_WITHOUT_AGENT";
@@ -99,6 +100,25 @@ impl Trials {
         self.add(name, &[], move || under(policy, body));
     }
 
+    /// A test where a command line succeeds from outside: else this kernel has not
+    /// what it is about. It needs the agent, unless its name says unguarded.
+    pub fn where_it_is<F>(&mut self, probe: &'static str, policy: &'static str, name: &str, body: F)
+    where
+        F: FnOnce(&Stage<'_>) -> Result<()> + Send + 'static,
+    {
+        let guarded = !name.ends_with("_unguarded");
+        self.add(name, &[], move || {
+            if guarded && without_agent() {
+                return Ok(Completion::ignored_with("runs without the agent"));
+            }
+            if !succeeds(probe)? {
+                let reason = format!("this kernel has it not: {probe}");
+                return Ok(Completion::ignored_with(reason));
+            }
+            under(policy, body)
+        });
+    }
+
     /// A test that starts agents of its own; none other is in force.
     pub fn alone<F>(&mut self, name: &str, body: F)
     where
@@ -172,6 +192,16 @@ impl Trials {
 )]
 fn failed(error: anyhow::Error) -> Failed {
     Failed::from(format!("{error:#}"))
+}
+
+/// Whether a command line succeeds, beside any policy.
+fn succeeds(line: &str) -> Result<bool> {
+    if line == "true" {
+        return Ok(true);
+    }
+    Cgroup::make_usual().context("make the control groups")?;
+    let ran = Container::unguarded()?.set_up(|| shell(line))?;
+    Ok(ran.status == 0)
 }
 
 /// Whether the tests run without the agent.
