@@ -28,6 +28,9 @@ const TOOLS: &[(&str, &[&str])] = &[
     ("nftables", &["nft"]),
     ("iptables", &["xtables-legacy-multi", "xtables-nft-multi"]),
     ("wireguard-tools", &["wg"]),
+    ("conntrack", &["conntrack"]),
+    ("ipset", &["ipset"]),
+    ("arptables", &["arptables-legacy"]),
 ];
 
 /// `ifconfig`, `brctl`, `modprobe` and all the rest, but not the shell: this one
