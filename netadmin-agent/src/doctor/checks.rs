@@ -4,6 +4,7 @@ use super::finding::Finding;
 use super::mounts::{Mount, mounts};
 use super::root::Root;
 use crate::inventory::Inventory;
+use crate::kernel::symbols;
 
 /// All checks that need nothing but files.
 pub fn all(root: &Root) -> Vec<Finding> {
@@ -16,6 +17,7 @@ pub fn all(root: &Root) -> Vec<Finding> {
         cgroup2(root),
         jit(root),
         bpffs(root),
+        functions(root),
     ]
 }
 
@@ -201,6 +203,24 @@ fn bpffs(root: &Root) -> Finding {
             "mount -t bpf bpf /sys/fs/bpf (in a pod: a hostPath volume)",
         ),
     }
+}
+
+const CAP_SYSLOG: u32 = 34;
+
+/// Whether the functions are found that the programs look for on the kernel's stack.
+fn functions(root: &Root) -> Finding {
+    const WHAT: &str = "kallsyms";
+    let Err(error) = symbols::find_with(|path| root.open(path)) else {
+        return Finding::ok(WHAT, "`[policy.net_admin]` can be enforced");
+    };
+    let missing = effective_capabilities(root) >> CAP_SYSLOG & 1 == 0;
+    let why = if missing { "CAP_SYSLOG missing; " } else { "" };
+    Finding::warn(
+        WHAT,
+        format!("{why}policies with `[policy.net_admin]` are refused: {error}"),
+        "give CAP_SYSLOG (in a pod: SYSLOG), let the agent read /proc/kallsyms, and \
+         sysctl kernel.kptr_restrict=1",
+    )
 }
 
 /// Whether a cgroup was found by its id, as each new one has to be.

@@ -1,7 +1,7 @@
 //! The files that the kernel tells of itself in.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufReader};
 use std::path::PathBuf;
 
 /// Where `/` is: a tree of its own in tests.
@@ -23,6 +23,14 @@ impl Root {
     pub fn read(&self, path: &str) -> io::Result<String> {
         let text = fs::read(self.path(path))?;
         Ok(String::from_utf8_lossy(&text).trim_end().to_owned())
+    }
+
+    /// Opens a file that is too long to be read at once.
+    pub fn open(&self, path: &str) -> io::Result<BufReader<File>> {
+        Ok(BufReader::with_capacity(
+            1 << 16,
+            File::open(self.path(path))?,
+        ))
     }
 
     /// Whether there is such a file.

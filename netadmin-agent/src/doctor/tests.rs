@@ -21,6 +21,10 @@ const GOOD: &[(&str, &str)] = &[
     ),
     ("proc/sys/net/core/bpf_jit_enable", "1\n"),
     (
+        "proc/kallsyms",
+        "ffffffff81000300 T netlink_unicast\nffffffff81000500 T netlink_sendmsg\n",
+    ),
+    (
         "proc/self/mountinfo",
         "22 27 0:21 / /sys/kernel/security rw shared:9 - securityfs securityfs rw\n\
          25 22 0:22 / /sys/fs/cgroup rw shared:10 - cgroup2 cgroup2 rw,nsdelegate\n\
@@ -112,6 +116,17 @@ fn without_capabilities_the_missing_ones_are_named() {
     assert!(no_ids.contains(" CAP_DAC_READ_SEARCH missing"), "{no_ids}");
     for enough in [1 << 2 | 1 << 12 | 1 << 38 | 1 << 39, 1 << 2 | 1 << 21] {
         assert_eq!(exit(&found(path, Some(&status(enough)))), Exit::Success);
+    }
+}
+
+#[test]
+fn without_the_kernels_addresses_pieces_of_the_capability_cannot_be_told_apart() {
+    let hidden = "0000000000000000 T netlink_unicast\n";
+    for text in [Some(hidden), Some(""), None] {
+        let line = complaint("proc/kallsyms", text);
+        assert!(line.starts_with("warn  kallsyms"), "{line}");
+        assert!(line.contains("`[policy.net_admin]` are refused"), "{line}");
+        assert!(!line.contains("CAP_SYSLOG missing"), "{line}");
     }
 }
 

@@ -11,7 +11,7 @@ mod maps;
 pub mod pins;
 pub mod program_log;
 mod programs;
-mod symbols;
+pub mod symbols;
 mod sys;
 
 pub use error::KernelError;

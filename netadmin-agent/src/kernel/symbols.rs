@@ -2,7 +2,7 @@
 //! (`netadmin-ebpf/src/kernel/symbols.rs` has the same order).
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 
 /// The functions, each with others that do for kernels without it.
 pub const FUNCTIONS: [&str; 6] = [
@@ -22,12 +22,16 @@ const REQUIRED: &str = FUNCTIONS[0];
 
 const KALLSYMS: &str = "/proc/kallsyms";
 
+/// Where the list is: its own name, and the one that `dist/net-admin.conf`
+/// gives it, since systemd hides it with what `ProtectKernelTunables=` protects.
+pub const LISTS: [&str; 2] = [KALLSYMS, "/run/netadmin-agent/kallsyms"];
+
 /// Why the functions could not be found.
 #[derive(Debug, thiserror::Error)]
 pub enum SymbolError {
     /// The list of symbols cannot be read.
     #[error("{KALLSYMS}, which `[policy.net_admin]` needs: {0}")]
-    Unreadable(#[from] std::io::Error),
+    Unreadable(#[from] io::Error),
     /// The list has no addresses.
     #[error(
         "{KALLSYMS} shows no addresses, which `[policy.net_admin]` needs: \
@@ -41,11 +45,21 @@ pub enum SymbolError {
 
 /// The first address of each function and the one after its last; what this
 /// kernel lacks is empty.
-pub fn find() -> Result<[(u64, u64); FUNCTIONS.len()], SymbolError> {
-    find_in(BufReader::with_capacity(1 << 16, File::open(KALLSYMS)?))
+pub type Ranges = [(u64, u64); FUNCTIONS.len()];
+
+/// Finds them in the first list that has them.
+pub fn find() -> Result<Ranges, SymbolError> {
+    find_with(|path| Ok(BufReader::with_capacity(1 << 16, File::open(path)?)))
 }
 
-fn find_in(lines: impl BufRead) -> Result<[(u64, u64); FUNCTIONS.len()], SymbolError> {
+/// The same with lists that `open` opens. What is wrong with the first is told.
+pub fn find_with<B: BufRead>(open: impl Fn(&str) -> io::Result<B>) -> Result<Ranges, SymbolError> {
+    let [own, other] = LISTS;
+    let find = |path| find_in(open(path)?);
+    find(own).or_else(|error| find(other).map_err(|_| error))
+}
+
+fn find_in(lines: impl BufRead) -> Result<Ranges, SymbolError> {
     let mut starts = [0; FUNCTIONS.len()];
     let mut text: Vec<u64> = Vec::new();
     for line in lines.lines() {
@@ -101,6 +115,20 @@ ffffffffc0000000 t netlink_unicast\t[module]
         let found = find_in(LIST.as_bytes()).expect("found");
         assert_eq!(found[0], (0xffff_ffff_8100_0300, 0xffff_ffff_8100_0580));
         assert_eq!(found[3], (0xffff_ffff_8100_0700, 0xffff_ffff_8100_0900));
+    }
+
+    #[test]
+    fn where_systemd_hides_the_list_it_is_had_under_its_other_name() {
+        let hidden = |path: &str| match path {
+            KALLSYMS => Ok(&b""[..]),
+            _ => Ok(LIST.as_bytes()),
+        };
+        assert!(find_with(hidden).is_ok());
+        let nowhere = |path: &str| match path {
+            KALLSYMS => Ok(&b""[..]),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        };
+        assert!(matches!(find_with(nowhere), Err(SymbolError::Hidden)));
     }
 
     #[test]

@@ -12,7 +12,8 @@ use super::manifest::Manifest;
 use super::reboot::BROKEN;
 use super::runtime::Neighbour;
 use super::systemd::{POLICY, UNIT, journal, number, property, run, systemctl, write_policy};
-use crate::rig::poll;
+use crate::attack::link::{self, RTM_SETLINK, Target};
+use crate::rig::{child, errno_of, poll};
 
 /// Before the machine reboots.
 pub const TESTS: &[(&str, super::Body)] = &[
@@ -24,6 +25,7 @@ pub const TESTS: &[(&str, super::Body)] = &[
     ),
     ("a_service_that_hangs_is_started_anew", hung),
     ("a_policy_that_breaks_is_refused", broken),
+    ("a_policy_on_pieces_comes_into_force", pieces),
 ];
 
 /// After it.
@@ -147,6 +149,69 @@ fn broken() -> Result<()> {
     });
     refused.context("the broken policy is not refused")?;
     attacked(|| write_policy(&good))
+}
+
+/// Puts one piece of the capability out of the reach of a control group.
+const PIECES: &str = r#"
+[[policy]]
+name = "pieces"
+match.cgroups = ["/pieces"]
+[policy.net_admin]
+default = "allow"
+deny = ["link.alias"]
+"#;
+
+const PIECES_CGROUP: &str = "/sys/fs/cgroup/pieces";
+/// linux/if_link.h.
+const IFLA_IFALIAS: u16 = 20;
+
+/// What is installed beside the unit for such policies.
+const DROP_IN: &str = include_str!("../../../dist/net-admin.conf");
+
+/// It gives the agent what it needs to tell the pieces apart.
+fn pieces() -> Result<()> {
+    let directory = "/run/systemd/system/netadmin-agent.service.d";
+    fs::create_dir_all(directory).context("make a directory")?;
+    fs::write(format!("{directory}/net-admin.conf"), DROP_IN).context("write a drop-in")?;
+    systemctl(&["daemon-reload"])?;
+    systemctl(&["restart", UNIT])?;
+    reloaded_to_pieces()?;
+    fs::remove_dir_all(directory).context("remove a drop-in")?;
+    systemctl(&["daemon-reload"])?;
+    systemctl(&["restart", UNIT]).map(drop)
+}
+
+fn reloaded_to_pieces() -> Result<()> {
+    let good = fs::read_to_string(POLICY).context("read the policy")?;
+    let reloads = || Some(journal(UNIT).ok()?.matches("policy reloaded").count());
+    let before = reloads().context("read the journal")?;
+    let wait = |count| {
+        let reloaded = poll(SOON, || (reloads()? >= before + count).then_some(()));
+        reloaded.with_context(|| format!("not reloaded:\n{}", journal(UNIT).unwrap_or_default()))
+    };
+    write_policy(&format!("{good}{PIECES}"))?;
+    wait(1)?;
+    let refused = alias_of_lo()?;
+    write_policy(&good)?;
+    wait(2)?;
+    let passed = alias_of_lo()?;
+    ensure!((refused, passed) == (libc::EPERM, 0), "{refused}, {passed}");
+    fs::remove_dir(PIECES_CGROUP).context("remove a control group")
+}
+
+/// The errno of giving `lo` an alias, from the control group.
+fn alias_of_lo() -> Result<i32> {
+    let (errno, _child) = child::spawn(|| {
+        fs::create_dir_all(PIECES_CGROUP).context("make a control group")?;
+        let me = std::process::id().to_string();
+        fs::write(format!("{PIECES_CGROUP}/cgroup.procs"), me).context("enter it")?;
+        let message = link::change(RTM_SETLINK, Target::Name("lo"));
+        Ok((
+            errno_of(&link::request(message.text(IFLA_IFALIAS, "x"))),
+            (),
+        ))
+    })?;
+    Ok(errno)
 }
 
 fn again() -> Result<()> {
