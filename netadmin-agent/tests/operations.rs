@@ -5,6 +5,8 @@
 
 use std::fs;
 
+use netadmin_agent::policy::operation_pattern::OperationPattern;
+
 #[test]
 fn the_reference_is_current() {
     let path = "../docs/OPERATIONS.md";
@@ -14,4 +16,24 @@ fn the_reference_is_current() {
     }
     let written = fs::read_to_string(path).unwrap_or_default();
     assert!(written == text, "docs/OPERATIONS.md is not current");
+}
+
+#[test]
+fn where_the_kernel_asks_comes_to_operations_that_there_are() {
+    let table = include_str!("../../docs/capability-sites.txt");
+    let lines: Vec<_> = table
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .collect();
+    assert!(lines.len() > 100);
+    for line in lines {
+        let mut words = line.split(' ');
+        let place = words.next().expect("a path");
+        let mut names = words.peekable();
+        assert!(names.peek().is_some(), "{place} comes to nothing");
+        for name in names.filter(|name| *name != "-") {
+            let known = OperationPattern::parse(name).is_ok();
+            assert!(known, "{place}: there is no operation {name}");
+        }
+    }
 }

@@ -18,6 +18,7 @@ mod oci;
 mod paths;
 mod progress;
 mod setup;
+mod sites;
 mod soak;
 mod tally;
 mod terminal;
@@ -57,6 +58,8 @@ enum Task {
     Image(oci::Options),
     /// Measure what the agent costs, in instructions
     Bench(bench::Options),
+    /// Compare where a kernel asks for CAP_NET_ADMIN with docs/capability-sites.txt
+    Sites(sites::Options),
     /// Remove downloaded kernels and tools
     CleanCache,
 }
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(options),
         Task::Image(options) => oci::run(options),
         Task::Bench(options) => bench::run(options),
+        Task::Sites(options) => sites::run(options),
         Task::CleanCache => Cache::locate().and_then(|cache| cache.remove()).map(|()| 0),
     };
     match result {
