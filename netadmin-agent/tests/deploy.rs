@@ -12,7 +12,7 @@ use serde_json::Value;
 const MANIFEST: &str = "../deploy/daemonset.yaml";
 
 /// Each capability that a container of the agent has.
-const CAPABILITIES: [&str; 4] = ["BPF", "DAC_READ_SEARCH", "NET_ADMIN", "PERFMON"];
+const CAPABILITIES: [&str; 5] = ["BPF", "DAC_READ_SEARCH", "NET_ADMIN", "PERFMON", "SYSLOG"];
 
 fn text() -> String {
     fs::read_to_string(MANIFEST).expect("the manifest")
@@ -176,7 +176,11 @@ fn the_unit_gives_what_the_manifest_gives() {
         found.map(|(_, value)| value).expect("the setting")
     };
     let words = setting("CapabilityBoundingSet").split(' ');
-    let given: BTreeSet<_> = words.filter_map(|word| word.strip_prefix("CAP_")).collect();
+    let mut given: BTreeSet<_> = words.filter_map(|word| word.strip_prefix("CAP_")).collect();
+    // With what is installed beside it for [policy.net_admin].
+    let beside = include_str!("../../dist/net-admin.conf");
+    assert!(beside.contains("\nCapabilityBoundingSet=CAP_SYSLOG\n"));
+    given.insert("SYSLOG");
     assert_eq!(given, BTreeSet::from(CAPABILITIES));
     let command = setting("ExecStart").split(' ');
     Cli::try_parse_from(command).expect("arguments that this version takes");

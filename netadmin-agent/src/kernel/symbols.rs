@@ -22,10 +22,6 @@ const REQUIRED: &str = FUNCTIONS[0];
 
 const KALLSYMS: &str = "/proc/kallsyms";
 
-/// Where the list is: its own name, and the one that `dist/net-admin.conf`
-/// gives it, since systemd hides it with what `ProtectKernelTunables=` protects.
-pub const LISTS: [&str; 2] = [KALLSYMS, "/run/netadmin-agent/kallsyms"];
-
 /// Why the functions could not be found.
 #[derive(Debug, thiserror::Error)]
 pub enum SymbolError {
@@ -47,16 +43,14 @@ pub enum SymbolError {
 /// kernel lacks is empty.
 pub type Ranges = [(u64, u64); FUNCTIONS.len()];
 
-/// Finds them in the first list that has them.
+/// Finds them.
 pub fn find() -> Result<Ranges, SymbolError> {
     find_with(|path| Ok(BufReader::with_capacity(1 << 16, File::open(path)?)))
 }
 
-/// The same with lists that `open` opens. What is wrong with the first is told.
+/// The same with a list that `open` opens.
 pub fn find_with<B: BufRead>(open: impl Fn(&str) -> io::Result<B>) -> Result<Ranges, SymbolError> {
-    let [own, other] = LISTS;
-    let find = |path| find_in(open(path)?);
-    find(own).or_else(|error| find(other).map_err(|_| error))
+    find_in(open(KALLSYMS)?)
 }
 
 fn find_in(lines: impl BufRead) -> Result<Ranges, SymbolError> {
@@ -115,20 +109,6 @@ ffffffffc0000000 t netlink_unicast\t[module]
         let found = find_in(LIST.as_bytes()).expect("found");
         assert_eq!(found[0], (0xffff_ffff_8100_0300, 0xffff_ffff_8100_0580));
         assert_eq!(found[3], (0xffff_ffff_8100_0700, 0xffff_ffff_8100_0900));
-    }
-
-    #[test]
-    fn where_systemd_hides_the_list_it_is_had_under_its_other_name() {
-        let hidden = |path: &str| match path {
-            KALLSYMS => Ok(&b""[..]),
-            _ => Ok(LIST.as_bytes()),
-        };
-        assert!(find_with(hidden).is_ok());
-        let nowhere = |path: &str| match path {
-            KALLSYMS => Ok(&b""[..]),
-            _ => Err(io::ErrorKind::NotFound.into()),
-        };
-        assert!(matches!(find_with(nowhere), Err(SymbolError::Hidden)));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 mod area;
 mod areas;
 mod arrivals;
-mod conditions;
 mod differential;
 mod places;
 
@@ -17,7 +16,6 @@ pub fn trials() -> Vec<Trial> {
     areas::add(&mut trials);
     places::add(&mut trials);
     arrivals::add(&mut trials);
-    conditions::add(&mut trials);
     differential::add(&mut trials);
     trials.finish()
 }
