@@ -1,6 +1,7 @@
 //! The shared records, as aya's typed maps want them.
 
 use netadmin_common::glob::GlobRecord;
+use netadmin_common::guard::Room;
 use netadmin_common::watched::Watched;
 use netadmin_common::{GuardRecord, PolicyRecord, event::EventAccount};
 
@@ -20,3 +21,5 @@ unsafe impl aya::Pod for Record<EventAccount> {}
 unsafe impl aya::Pod for Record<GlobRecord> {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Record<Watched> {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Record<Room> {}

@@ -34,6 +34,10 @@ impl Origin {
 /// The `cgroup/setsockopt` program is in effect for sockets of this cgroup.
 pub const SOCKOPT_ATTACHED: u32 = 1;
 
+/// The policies are those of the nearest guarded cgroup above: without the entry
+/// they would be no others.
+pub const INHERITS: u32 = 2;
+
 /// The value of the guard map; its key is the cgroup v2 id (`kernfs_node.id`).
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,44 @@ impl GuardRecord {
         origin: 0,
         flags: 0,
     };
+}
+
+impl GuardRecord {
+    /// Whether it says no more than that of the nearest guarded cgroup above.
+    pub fn inherits(&self) -> bool {
+        self.flags & INHERITS != 0
+    }
+
+    /// The same record, said to inherit or not.
+    #[must_use]
+    pub fn inheriting(self, inherits: bool) -> Self {
+        let others = self.flags & !INHERITS;
+        let flags = if inherits { others | INHERITS } else { others };
+        Self { flags, ..self }
+    }
+}
+
+/// How many entries of the guard map may be such that inherit ([`INHERITS`]): whoever may make
+/// cgroups makes as many of these as he likes, and they must not leave others
+/// without a place.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// Those that the agent has entered, less those that it has removed. (The
+    /// programs count theirs apart.)
+    pub admitted: i64,
+    /// Most of both.
+    pub most: i64,
+}
+
+impl Room {
+    /// Three quarters of the map.
+    pub fn of(limit: u32) -> Self {
+        Self {
+            admitted: 0,
+            most: i64::from(limit) * 3 / 4,
+        }
+    }
 }
 
 impl Default for GuardRecord {
@@ -76,3 +118,4 @@ pub struct Handover {
 
 const _: () = assert!(size_of::<GuardRecord>() == 16);
 const _: () = assert!(size_of::<Handover>() == 8);
+const _: () = assert!(size_of::<Room>() == 16);

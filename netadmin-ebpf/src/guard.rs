@@ -11,6 +11,7 @@ use netadmin_common::{
 };
 
 use crate::{
+    kernel::{Address, cgroup},
     maps::{BANK, GUARDS, POLICIES},
     watched,
 };
@@ -114,6 +115,42 @@ extern "C" fn try_ancestor(level: u32, found: *mut u64) -> i64 {
         unsafe { found.write(id) };
     }
     GO_ON
+}
+
+/// Whether the nearest guarded cgroup above a new one has the policies of `record`,
+/// which the new one is then under without an entry. (One too deep for
+/// [`guarded_ancestor`] is.)
+#[inline(always)]
+pub fn is_inherited(group: Address, record: &GuardRecord) -> bool {
+    let mut climb = Climb { group, found: None };
+    // SAFETY: `climb_up` takes what is passed, which outlives the loop.
+    let steps = unsafe {
+        let step = climb_up as *mut c_void;
+        bpf_loop(MAX_LEVELS, step, from_mut(&mut climb).cast(), 0)
+    };
+    match climb.found {
+        Some(policies) => policies == record.policies,
+        None => steps == i64::from(MAX_LEVELS),
+    }
+}
+
+struct Climb {
+    group: Address,
+    found: Option<[u32; BANKS]>,
+}
+
+extern "C" fn climb_up(_level: u32, climb: *mut Climb) -> i64 {
+    const GO_ON: i64 = 0;
+    const STOP: i64 = 1;
+    // SAFETY: `is_inherited` passes a valid one, and nobody else has it meanwhile.
+    let climb = unsafe { &mut *climb };
+    let Some(parent) = cgroup::parent(climb.group) else {
+        return STOP;
+    };
+    climb.group = parent;
+    let record = cgroup::id(parent).and_then(of_cgroup);
+    climb.found = record.map(|record| record.policies);
+    if climb.found.is_some() { STOP } else { GO_ON }
 }
 
 /// What guards a cgroup.

@@ -7,10 +7,12 @@
 #![feature(asm_experimental_arch)]
 
 mod births;
+mod globals;
 mod guard;
 mod hooks;
 mod kernel;
 mod maps;
 mod object;
 mod report;
+mod room;
 mod watched;

@@ -2,27 +2,22 @@
 //! first. A global and no map of its own, so that asking is one load; the agent
 //! writes it before the policies that it is about come into force.
 
-use core::{cell::UnsafeCell, ptr::addr_of};
+use core::ptr::addr_of;
 
 use netadmin_common::watched::Watched;
 
-/// A global that is written from outside, or by programs.
-#[repr(transparent)]
-struct Shared<T>(UnsafeCell<T>);
-
-// SAFETY: read and written whole words at a time, by volatile accesses.
-unsafe impl<T> Sync for Shared<T> {}
+use crate::globals::Shared;
 
 /// Until the agent says otherwise, everything matters.
 #[unsafe(link_section = ".data.watched")]
 #[unsafe(no_mangle)]
-static WATCHED: Shared<Watched> = Shared(UnsafeCell::new(Watched::ALL));
+static WATCHED: Shared<Watched> = Shared::new(Watched::ALL);
 
 /// 1 once a new cgroup found no room in `GUARDS`. What has no entry is then under
 /// its nearest ancestor that has one.
 #[unsafe(link_section = ".data.overflow")]
 #[unsafe(no_mangle)]
-static OVERFLOW: Shared<u32> = Shared(UnsafeCell::new(0));
+static OVERFLOW: Shared<u32> = Shared::new(0);
 
 /// Reads one field of [`WATCHED`].
 macro_rules! watched {

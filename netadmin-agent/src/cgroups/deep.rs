@@ -77,6 +77,10 @@ impl Guards {
         record.policies[bank] = policy.unwrap_or(NO_POLICY);
         if policy.is_some() {
             record.origin = origin as u32;
+            record = record.inheriting(policy == above);
+            if known.is_none() && record.inherits() && self.entries.are_full(path)? {
+                return Ok(policy);
+            }
             self.paths.insert(id, path.to_owned());
         }
         if self.is_covered(Path::new(path), bank) {
@@ -84,7 +88,7 @@ impl Guards {
         } else if bank == self.book.in_force() {
             record.flags &= !SOCKOPT_ATTACHED;
         }
-        self.write(id, known, record, path)?;
+        self.entries.write(id, known, record, path)?;
         Ok(policy)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap as Paths, HashSet, VecDeque};
 use std::io;
 use std::path::Path;
 
-use aya::maps::{HashMap, MapData, MapError};
+use aya::maps::MapError;
 use netadmin_common::guard::{NO_POLICY, SOCKOPT_ATTACHED};
 use netadmin_common::{GuardRecord, Origin};
 
@@ -12,19 +12,15 @@ use super::attached::Attached;
 use super::book::Book;
 use super::deep::{is_too_deep, is_too_long};
 use super::earlier::Earlier;
+use super::entries::Entries;
 use super::tree::Tree;
 use super::unborn::{self, Unborn};
 use crate::inventory::Inventory;
 use crate::kernel::{KernelError, Programs};
 use crate::policy::{CompiledPolicy, PolicySet};
-use crate::records::Record;
 
 /// How many removed cgroups keep their path, for events that come late.
 const REMEMBERED: usize = 4096;
-
-/// `BPF_ANY` and `BPF_EXIST` (linux/bpf.h).
-const BPF_ANY: u64 = 0;
-const BPF_EXIST: u64 = 2;
 
 /// Why a cgroup cannot be guarded.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +57,8 @@ pub enum GuardError {
 /// Keeps the map of guarded cgroups.
 pub struct Guards {
     pub(super) tree: Tree,
-    map: HashMap<MapData, u64, Record<GuardRecord>>,
+    pub(super) entries: Entries,
     pub(super) book: Book,
-    limit: u32,
     earlier: Option<Earlier>,
     pub(super) paths: Paths<u64, String>,
     gone: VecDeque<(u64, String)>,
@@ -73,17 +68,11 @@ pub struct Guards {
 
 impl Guards {
     /// Nothing guarded yet.
-    pub fn new(
-        tree: Tree,
-        map: HashMap<MapData, u64, Record<GuardRecord>>,
-        book: Book,
-        limit: u32,
-    ) -> Self {
+    pub fn new(tree: Tree, entries: Entries, book: Book) -> Self {
         Self {
             tree,
-            map,
+            entries,
             book,
-            limit,
             earlier: None,
             paths: Paths::new(),
             gone: VecDeque::new(),
@@ -150,10 +139,10 @@ impl Guards {
     pub fn turn(&mut self) {
         self.book.turn();
         let bank = self.book.in_force();
-        let ids: Vec<u64> = self.map.keys().flatten().collect();
+        let ids: Vec<u64> = self.entries.ids().collect();
         for id in ids {
             if self.policy_in(bank, id).is_none() {
-                let _absent = self.map.remove(&id);
+                self.entries.remove(id);
                 self.paths.remove(&id);
                 self.attached.retire(id);
             }
@@ -174,9 +163,10 @@ impl Guards {
             if let Some(mut record) = self.record(id)
                 && record.flags & SOCKOPT_ATTACHED != 0
             {
+                let before = Some(record);
                 record.flags &= !SOCKOPT_ATTACHED;
                 // Removed meanwhile.
-                let _gone = self.map.insert(id, Record(record), BPF_EXIST);
+                let _gone = self.entries.write(id, before, record, "");
             }
         }
     }
@@ -184,7 +174,7 @@ impl Guards {
     /// Goes through the whole tree again, after births or deaths were missed.
     pub fn rescan(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
         let known = self.paths.keys().copied();
-        let ids: HashSet<u64> = self.map.keys().flatten().chain(known).collect();
+        let ids: HashSet<u64> = self.entries.ids().chain(known).collect();
         for id in ids {
             if self.tree.path(id).is_err_and(|error| is_gone(&error)) {
                 self.gone(id);
@@ -304,7 +294,7 @@ impl Guards {
         self.unborn.remove(id);
         self.attached.forget(id);
         // Also what came to be guarded while it went.
-        let _absent = self.map.remove(&id);
+        self.entries.remove(id);
         if let Some(path) = self.paths.remove(&id) {
             if self.gone.len() == REMEMBERED {
                 self.gone.pop_front();
@@ -384,31 +374,16 @@ impl Guards {
                 record.flags &= !SOCKOPT_ATTACHED;
             }
         }
-        self.write(id, known, record, path)?;
+        let above = above.map(|above| above.policies[bank]);
+        let record = record.inheriting(above == Some(record.policies[bank]));
+        if known.is_none() && record.inherits() && self.entries.are_full(path)? {
+            return Ok(());
+        }
+        self.entries.write(id, known, record, path)?;
         if assigned.is_some() {
             self.paths.insert(id, path.to_owned());
         }
         Ok(())
-    }
-
-    /// Writes down what guards a cgroup, if that is new.
-    pub(super) fn write(
-        &mut self,
-        id: u64,
-        known: Option<GuardRecord>,
-        record: GuardRecord,
-        path: &str,
-    ) -> Result<(), GuardError> {
-        if known == Some(record) {
-            return Ok(());
-        }
-        let flags = if known.is_some() { BPF_EXIST } else { BPF_ANY };
-        let written = self.map.insert(id, Record(record), flags);
-        written.map_err(|source| GuardError::Map {
-            path: path.to_owned(),
-            source,
-            limit: self.limit,
-        })
     }
 
     /// What a bank's policies mean for a cgroup: decisions 1 and 2 of
@@ -482,7 +457,7 @@ impl Guards {
     }
 
     pub(super) fn record(&self, id: u64) -> Option<GuardRecord> {
-        self.map.get(&id, 0).ok().map(|record| record.0)
+        self.entries.record(id)
     }
 
     /// The policy of a cgroup in a bank.

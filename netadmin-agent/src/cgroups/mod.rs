@@ -9,12 +9,16 @@ mod attached;
 mod book;
 mod deep;
 mod earlier;
+mod entries;
 mod guards;
+mod room;
 mod tree;
 mod unborn;
 
 pub use attached::Attached;
 pub use book::Book;
 pub use earlier::{Earlier, EarlierError, Names, pinned_names, pinned_policy};
+pub use entries::Entries;
 pub use guards::{GuardError, Guards};
+pub use room::Room;
 pub use tree::{Tree, TreeError, mount_point, own_cgroup};

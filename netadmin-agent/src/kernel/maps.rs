@@ -15,7 +15,7 @@ use netadmin_common::{
 use nix::errno::Errno;
 
 use super::{KernelError, Programs, control, symbols};
-use crate::{history, records::Record};
+use crate::{cgroups::Room, history, records::Record};
 
 impl Programs {
     /// The map of policies.
@@ -52,6 +52,18 @@ impl Programs {
     /// What says which calls can matter: a global of the programs.
     pub fn watched(&mut self) -> Result<Array<&mut MapData, Record<Watched>>, KernelError> {
         map(&mut self.ebpf, ".data.watched")
+    }
+
+    /// Room in the map of guarded cgroups; globals of the programs.
+    pub fn take_room(&mut self) -> Result<Room, KernelError> {
+        let shared = take(&mut self.ebpf, ".data.room")?;
+        let born = take(&mut self.ebpf, ".data.born")?;
+        let overflow = take(&mut self.ebpf, ".data.overflow")?;
+        let room = Room::new(self.limits().cgroups, shared, born, overflow);
+        room.map_err(|source| KernelError::Map {
+            map: ".data.room",
+            source,
+        })
     }
 
     /// Tells the programs where the functions lie that name the place of a

@@ -13,7 +13,7 @@ use super::publish::{publish, publish_globs, publish_watched};
 use super::teller::Former;
 use super::wake::register;
 use super::watch::PolicyWatch;
-use crate::cgroups::{Book, Earlier, Guards, Tree, mount_point, pinned_names};
+use crate::cgroups::{Book, Earlier, Entries, Guards, Tree, mount_point, pinned_names};
 use crate::cli::RunOptions;
 use crate::events::Sink;
 use crate::exit::CannotEnforce;
@@ -56,7 +56,8 @@ pub fn start(policies: PolicySet, sink: Sink, options: &RunOptions) -> anyhow::R
     let limits = programs.limits();
     let book = Book::new(policies, limits.policies);
     let tree = Tree::open(mount_point()?)?;
-    let mut guards = Guards::new(tree, programs.take_guards()?, book, limits.cgroups);
+    let entries = entries(&mut programs)?;
+    let mut guards = Guards::new(tree, entries, book);
     if let Some(known) = known {
         guards.take_over_from(known, &programs);
     }
@@ -91,8 +92,15 @@ pub fn start_witness(sink: Sink) -> anyhow::Result<Agent> {
     let tree = Tree::open(mount_point()?)?;
     let limits = programs.limits();
     let book = Book::new(PolicySet::default(), limits.policies);
-    let guards = Guards::new(tree, programs.take_guards()?, book, limits.cgroups);
+    let entries = entries(&mut programs)?;
+    let guards = Guards::new(tree, entries, book);
     Agent::new(programs, guards, events, None, sink)
+}
+
+fn entries(programs: &mut Programs) -> anyhow::Result<Entries> {
+    let limit = programs.limits().cgroups;
+    let room = programs.take_room()?;
+    Ok(Entries::new(programs.take_guards()?, room, limit))
 }
 
 fn lock(ephemeral: bool) -> anyhow::Result<Option<Rc<Pins>>> {

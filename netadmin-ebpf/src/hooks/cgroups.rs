@@ -14,8 +14,8 @@ use netadmin_common::{
 use crate::{
     births, guard,
     kernel::{Address, cgroup},
-    maps::{CGROUP_EVENTS, GUARDS, LOST},
-    report, watched,
+    maps::{CGROUP_EVENTS, LOST},
+    report, room,
 };
 
 /// Tracepoint `cgroup_mkdir(cgrp, path)`: the new cgroup gets its creator's
@@ -55,10 +55,9 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     };
     let mut failure = 0;
     if record.policies != GuardRecord::NONE.policies
-        && let Err(error) = GUARDS.insert(id, record, 0)
+        && let Err(error) = room::enter(group, id, record)
     {
         failure = error.unsigned_abs();
-        watched::set_overflow();
     }
     tell(EventKind::CgroupMade, id, failure);
     0
@@ -87,7 +86,7 @@ pub fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     if let Some(id) = cgroup::id(group) {
-        let _unguarded = GUARDS.remove(id);
+        room::leave(id);
         tell(EventKind::CgroupGone, id, 0);
     }
     0

@@ -39,9 +39,15 @@ pub unsafe fn id_of_typed(cgroup: *const u8) -> Option<u64> {
 /// The id of its parent; `None` for a root.
 #[inline(always)]
 pub fn parent_id(cgroup: Address) -> Option<u64> {
+    id(parent(cgroup)?)
+}
+
+/// Its parent; `None` for a root.
+#[inline(always)]
+pub fn parent(cgroup: Address) -> Option<Address> {
     let css = cgroup.follow(&layout::CGROUP_PARENT_CSS)?;
     if css.is_null() {
         return None;
     }
-    id(css.follow(&layout::CSS_CGROUP)?)
+    css.follow(&layout::CSS_CGROUP)
 }

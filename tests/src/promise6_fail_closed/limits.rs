@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 
 use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
 
 use crate::attack::IFF_PROMISC;
 use crate::attack::ioctl::{Family, change_flags};
@@ -28,6 +29,10 @@ pub fn add(trials: &mut Trials) {
             ensure!(said.contains(&words), "no word of it: {said}");
             Ok(())
         },
+    );
+    trials.alone(
+        "a_task_that_makes_many_cgroups_leaves_room_for_what_a_path_guards",
+        leaves_room,
     );
     trials.alone(
         "an_unguarded_task_stays_free_when_there_is_no_more_room",
@@ -59,18 +64,57 @@ fn room() -> Result<u32> {
 /// A container's root makes many cgroups below its own, enters each, and tries
 /// it in the last: the errno.
 fn promisc_in_the_last_of_many(path: &str) -> Result<i32> {
+    while_full(path, Ok)
+}
+
+/// The same; `then` is done while all of them are there.
+fn while_full<T>(path: &str, then: impl FnOnce(i32) -> Result<T>) -> Result<T> {
     let cgroup = Cgroup::make(path)?;
     let container = Container::within(&cgroup)?;
     let own = File::open(cgroup.directory()).context("open the cgroup")?;
     let name = |number| format!("full-{number}");
     let attempt = container.attempt_and_hold(|| -> io::Result<()> {
         (0..MADE).try_for_each(|number| enter_new_child(&own, &name(number)))?;
-        change_flags(Family::Inet, "lo", IFF_PROMISC, 0)
+        promisc_on_lo()
     })?;
-    let errno = errno_of(&attempt.result);
+    let outcome = then(errno_of(&attempt.result));
     drop(attempt);
     for number in 0..MADE {
         Cgroup::make(&format!("{path}/{}", name(number)))?.remove()?;
     }
-    Ok(errno)
+    outcome
+}
+
+/// Makes a cgroup that only its path guards, and tries it there: the errno.
+fn promisc_in_a_new_one(path: &str) -> Result<i32> {
+    let cgroup = Cgroup::make(path)?;
+    let attempt = Container::within(&cgroup)?.attempt(promisc_on_lo)?;
+    cgroup.remove()?;
+    Ok(errno_of(&attempt))
+}
+
+fn promisc_on_lo() -> io::Result<()> {
+    change_flags(Family::Inet, "lo", IFF_PROMISC, 0)
+}
+
+/// Whoever makes many cgroups leaves room for those that only a path guards: new
+/// ones, and after a reload.
+fn leaves_room() -> Result<()> {
+    const APART: &str = "/netadmin-test/apart";
+    let policy = USUAL_POLICY.replace(
+        "\"/netadmin-test/guarded/**\"",
+        "\"/netadmin-test/guarded/**\", \"/netadmin-test/apart-*\"",
+    );
+    let mut agent = Agent::start_with_room_for(&policy, room()?)?;
+    while_full(Cgroup::GUARDED, |errno| {
+        ensure!(errno == libc::EPERM, "errno {errno}; {}", agent.stderr());
+        let errno = promisc_in_a_new_one(&format!("{APART}-1"))?;
+        ensure!(errno == libc::EPERM, "errno {errno}; {}", agent.stderr());
+        agent.signal(Signal::SIGHUP)?;
+        agent.wait_for_line("netadmin-agent: policy reloaded")?;
+        let errno = promisc_in_a_new_one(&format!("{APART}-2"))?;
+        ensure!(errno == libc::EPERM, "errno {errno}; {}", agent.stderr());
+        ensure!(promisc_in_a_new_one(APART)? == 0);
+        Ok(())
+    })
 }

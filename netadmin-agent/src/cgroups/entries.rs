@@ -1,0 +1,77 @@
+//! The entries of the map of guarded cgroups.
+
+use aya::maps::{HashMap, MapData, MapError};
+use netadmin_common::GuardRecord;
+
+use super::guards::GuardError;
+use super::room::Room;
+use crate::records::Record;
+
+/// `BPF_ANY` and `BPF_EXIST` (linux/bpf.h).
+const BPF_ANY: u64 = 0;
+const BPF_EXIST: u64 = 2;
+
+/// The map, and the room in it.
+pub struct Entries {
+    map: HashMap<MapData, u64, Record<GuardRecord>>,
+    room: Room,
+    limit: u32,
+}
+
+impl Entries {
+    /// None yet, and at most `limit`.
+    pub fn new(map: HashMap<MapData, u64, Record<GuardRecord>>, room: Room, limit: u32) -> Self {
+        Self { map, room, limit }
+    }
+
+    /// The cgroups that have one.
+    pub fn ids(&self) -> impl Iterator<Item = u64> + '_ {
+        self.map.keys().flatten()
+    }
+
+    /// What guards a cgroup.
+    pub fn record(&self, id: u64) -> Option<GuardRecord> {
+        self.map.get(&id, 0).ok().map(|record| record.0)
+    }
+
+    /// Writes down what guards a cgroup, if that is new.
+    pub fn write(
+        &mut self,
+        id: u64,
+        known: Option<GuardRecord>,
+        record: GuardRecord,
+        path: &str,
+    ) -> Result<(), GuardError> {
+        if known == Some(record) {
+            return Ok(());
+        }
+        let flags = if known.is_some() { BPF_EXIST } else { BPF_ANY };
+        let written = self.map.insert(id, Record(record), flags);
+        let written = written.and_then(|()| self.room.changed(known, Some(record)));
+        written.map_err(|source| self.error(path, source))
+    }
+
+    /// Whether an entry that says no more than the one above is to be left out.
+    pub fn are_full(&mut self, path: &str) -> Result<bool, GuardError> {
+        let full = self.room.is_full();
+        full.map_err(|source| self.error(path, source))
+    }
+
+    /// Removes what guards a cgroup. Of one that is gone, the programs have mostly
+    /// done so already.
+    pub fn remove(&mut self, id: u64) {
+        let known = self.record(id);
+        if self.map.remove(&id).is_ok() {
+            // One place is counted as taken; no more.
+            let _counted = self.room.changed(known, None);
+        }
+    }
+
+    fn error(&self, path: &str, source: MapError) -> GuardError {
+        GuardError::Map {
+            path: path.to_owned(),
+            source,
+            limit: self.limit,
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Room in the map of guarded cgroups. Entries that only inherit may not fill it:
+//! beyond their part, what has no entry is under its nearest ancestor that has one.
+
+use core::ptr::addr_of;
+
+use netadmin_common::{GuardRecord, guard::Room};
+
+use crate::{globals::Shared, guard, kernel::Address, maps::GUARDS, watched};
+
+/// `E2BIG` (asm-generic/errno-base.h): what a full map answers.
+const E2BIG: i32 = 7;
+
+/// The agent's word.
+#[unsafe(link_section = ".data.room")]
+#[unsafe(no_mangle)]
+static ROOM: Shared<Room> = Shared::new(Room {
+    admitted: 0,
+    most: i64::MAX,
+});
+
+/// Entries that inherit: made here, less those removed here. Births and deaths of
+/// cgroups come one at a time (`TRACE_CGROUP_PATH` takes `trace_cgroup_path_lock`).
+#[unsafe(link_section = ".data.born")]
+#[unsafe(no_mangle)]
+static BORN: Shared<i64> = Shared::new(0);
+
+/// Enters a new cgroup, if there is room. What finds none is told.
+///
+/// # Errors
+/// The kernel's, or `-E2BIG` for one that its ancestors guard as well.
+#[inline(always)]
+pub fn enter(group: Address, id: u64, record: GuardRecord) -> Result<(), i32> {
+    let record = record.inheriting(guard::is_inherited(group, &record));
+    if record.inherits() && is_full() {
+        watched::set_overflow();
+        return Err(-E2BIG);
+    }
+    GUARDS
+        .insert(id, record, 0)
+        .inspect_err(|_| watched::set_overflow())?;
+    count(&record, 1);
+    Ok(())
+}
+
+/// Removes a cgroup that is gone.
+#[inline(always)]
+pub fn leave(id: u64) {
+    if let Some(record) = guard::of_cgroup(id) {
+        count(record, -1);
+        let _unguarded = GUARDS.remove(id);
+    }
+}
+
+#[inline(always)]
+fn is_full() -> bool {
+    let room = ROOM.0.get();
+    // SAFETY: whole words of live globals.
+    let (admitted, most, born) = unsafe {
+        (
+            addr_of!((*room).admitted).read_volatile(),
+            addr_of!((*room).most).read_volatile(),
+            BORN.0.get().read_volatile(),
+        )
+    };
+    born + admitted >= most
+}
+
+#[inline(always)]
+fn count(record: &GuardRecord, change: i64) {
+    if record.inherits() {
+        // SAFETY: a live global; nobody else writes it meanwhile.
+        unsafe {
+            BORN.0
+                .get()
+                .write_volatile(BORN.0.get().read_volatile() + change)
+        };
+    }
+}
