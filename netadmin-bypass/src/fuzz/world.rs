@@ -98,19 +98,17 @@ impl World {
             // ENODEV if there is none.
             let _ = link::request(link::change(link::RTM_DELLINK, Target::Group(group)));
         }
-        for name in Self::devices()?.0.into_keys() {
+        // By index: a name that was made up may be no text.
+        for (index, ..) in all()?.into_iter().filter(|(_, name, ..)| !stays(name)) {
             // One may go with another, or be the kernel's own.
-            let _ = link::delete(&name);
+            let _ = link::request(link::change(link::RTM_DELLINK, Target::Index(index)));
         }
         Ok(())
     }
 
     /// The devices as they are now.
     pub fn devices() -> io::Result<Devices> {
-        let mut found = Vec::new();
-        for body in dump(&Message::new(RTM_GETLINK, 0, &[0; 16]))? {
-            found.extend(seen(&body));
-        }
+        let found = all()?;
         let names: BTreeMap<u32, String> = found
             .iter()
             .map(|(index, name, ..)| (*index, name.clone()))
@@ -119,8 +117,6 @@ impl World {
             device.master = master.and_then(|index| names.get(&index).cloned());
             (name, device)
         });
-        // Those cannot be made anew for each case.
-        let stays = |name: &str| name == "lo" || FALLBACKS.contains(&name);
         Ok(Devices(named.filter(|(name, _)| !stays(name)).collect()))
     }
 }
@@ -134,6 +130,16 @@ fn create(name: &str, message: Message) -> io::Result<()> {
 }
 
 type Seen = (u32, String, Option<u32>, Device);
+
+fn all() -> io::Result<Vec<Seen>> {
+    let bodies = dump(&Message::new(RTM_GETLINK, 0, &[0; 16]))?;
+    Ok(bodies.iter().filter_map(|body| seen(body)).collect())
+}
+
+/// Whether a device cannot be made anew for each case.
+fn stays(name: &str) -> bool {
+    name == "lo" || FALLBACKS.contains(&name)
+}
 
 fn seen(body: &[u8]) -> Option<Seen> {
     let mut device = Device {
