@@ -156,8 +156,8 @@ extern "C" fn climb_up(_level: u32, climb: *mut Climb) -> i64 {
 /// What guards a cgroup.
 #[inline(always)]
 pub fn of_cgroup(cgroup: u64) -> Option<&'static GuardRecord> {
-    // SAFETY: an entry that is removed meanwhile stays readable until the
-    // program ends (the map is freed after a grace period).
+    // SAFETY: the memory stays a record of this map until the program ends; but of an
+    // entry that is removed meanwhile it may be another's (`bpf_mem_alloc`).
     unsafe { GUARDS.get(cgroup) }
 }
 
