@@ -41,11 +41,7 @@ pub fn prepared(line: &'static str) -> impl Fn() -> io::Result<()> + Send + Sync
 }
 
 fn address(via: &'static str) -> Expected {
-    Expected {
-        operation: "promiscuous.unicast_filter",
-        via,
-        interface: None,
-    }
+    Expected::of("promiscuous.unicast_filter", via)
 }
 
 fn up_by_ioctl(name: &'static str) -> io::Result<()> {

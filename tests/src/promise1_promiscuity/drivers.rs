@@ -60,14 +60,6 @@ const STACKS: [(&str, &[&str], &str); 4] = [
     ),
 ];
 
-fn expected(operation: &'static str, via: &'static str) -> Expected {
-    Expected {
-        operation,
-        via,
-        interface: None,
-    }
-}
-
 pub fn add(trials: &mut Trials) {
     stacks(trials);
     let ways: [(&str, &str, &str, &str, Act); 3] = [
@@ -94,7 +86,7 @@ pub fn add(trials: &mut Trials) {
         ),
     ];
     for (name, set_up, operation, via, act) in ways {
-        Attack::new(name, VICTIM, expected(operation, via), act)
+        Attack::new(name, VICTIM, Expected::of(operation, via), act)
             .needs(&["bond", "vlan"])
             .on(prepared(set_up))
             .twins(trials);
@@ -102,7 +94,7 @@ pub fn add(trials: &mut Trials) {
     // Makes a port promiscuous when another leaves (`rlb_teach_disabled_mac_on_primary`).
     Refusal::new(
         "bond_made_in_mode_balance_alb",
-        expected("promiscuous.stacked", "RTM_NEWLINK"),
+        Expected::of("promiscuous.stacked", "RTM_NEWLINK"),
         || link::request(kind::bond("b0", BOND_MODE_ALB)),
         || Ok(index_of("b0").is_ok()),
     )
@@ -112,7 +104,7 @@ pub fn add(trials: &mut Trials) {
 
 fn stacks(trials: &mut Trials) {
     for (name, needs, above) in STACKS {
-        let address = expected("promiscuous.unicast_filter", "SIOCSIFFLAGS");
+        let address = Expected::of("promiscuous.unicast_filter", "SIOCSIFFLAGS");
         let name = format!("{name}_brought_up");
         Attack::new(name, VICTIM, address, || {
             change_flags(Family::Inet, "top0", IFF_UP, 0)

@@ -82,11 +82,7 @@ pub fn add(trials: &mut Trials) {
 
 /// What `kstrtoul` reads as a number.
 fn add_sysfs(trials: &mut Trials) {
-    let unjudged = Expected {
-        operation: "promiscuous.unjudged",
-        via: "sysfs",
-        interface: None,
-    };
+    let unjudged = Expected::of("promiscuous.unjudged", "sysfs");
     let texts = [
         ("sysfs_flags_write", "0x101", flag("sysfs")),
         ("sysfs_flags_write_with_a_newline", "0x101\n", flag("sysfs")),

@@ -46,11 +46,7 @@ allow = ["mirror*"]
 
 pub fn add(trials: &mut Trials) {
     for (name, via, take) in TAKINGS {
-        let expected = Expected {
-            operation: "promiscuous.excepted_name",
-            via,
-            interface: None,
-        };
+        let expected = Expected::of("promiscuous.excepted_name", via);
         let policy = if via == "TUNSETIFF" {
             NAMES
         } else {

@@ -23,14 +23,6 @@ const BOND: &str = "ip link add b0 type bond mode active-backup && ip link set b
         ip link add $port type dummy && ip link set $port master b0 || exit 1; done \
     && ip link set b0 promisc on";
 
-fn expected(operation: &'static str, via: &'static str) -> Expected {
-    Expected {
-        operation,
-        via,
-        interface: None,
-    }
-}
-
 pub fn add(trials: &mut Trials) {
     bridges(trials);
     datapaths(trials);
@@ -52,16 +44,21 @@ fn bridges(trials: &mut Trials) {
         }),
     ];
     for (name, via, act) in ways {
-        Attack::new(name, VICTIM, expected("promiscuous.bridge_port", via), act)
-            .needs(&["bridge", "vlan"])
-            .on(prepared(QUIET))
-            .twins(trials);
+        Attack::new(
+            name,
+            VICTIM,
+            Expected::of("promiscuous.bridge_port", via),
+            act,
+        )
+        .needs(&["bridge", "vlan"])
+        .on(prepared(QUIET))
+        .twins(trials);
     }
 }
 
 /// By generic netlink; `bypass` has it on the other ABIs.
 fn datapaths(trials: &mut Trials) {
-    let port = expected("promiscuous.bridge_port", "netlink");
+    let port = Expected::of("promiscuous.bridge_port", "netlink");
     Attack::new("openvswitch_gets_a_port", VICTIM, port, || {
         openvswitch::add_port("ovs0", VICTIM)
     })
@@ -111,7 +108,7 @@ fn bonds(trials: &mut Trials) {
         ),
     ];
     for (name, via, act) in ways {
-        Attack::new(name, VICTIM, expected("promiscuous.stacked", via), act)
+        Attack::new(name, VICTIM, Expected::of("promiscuous.stacked", via), act)
             .needs(&["bond"])
             .on(prepared(BOND))
             .twins(trials);

@@ -101,11 +101,7 @@ fn at_the_end_of_a_chain(stage: &Stage<'_>) -> Result<()> {
 }
 
 fn filter(via: &'static str) -> Expected {
-    Expected {
-        operation: "promiscuous.unicast_filter",
-        via,
-        interface: None,
-    }
+    Expected::of("promiscuous.unicast_filter", via)
 }
 
 /// On `lo`, which is the first device of every namespace.

@@ -22,16 +22,8 @@ pub fn add(trials: &mut Trials) {
     members(trials);
 }
 
-fn refused(operation: &'static str, via: &'static str) -> Expected {
-    Expected {
-        operation,
-        via,
-        interface: None,
-    }
-}
-
 fn bridge_ports(trials: &mut Trials) {
-    let port = |via| refused("promiscuous.bridge_port", via);
+    let port = |via| Expected::of("promiscuous.bridge_port", via);
     let dummy_and_bridge = || {
         make::dummy(VICTIM)?;
         make::bridge(BRIDGE)
@@ -77,7 +69,7 @@ fn passthru(trials: &mut Trials) {
         ("macvlan", &["macvlan"] as &'static [_]),
         ("macvtap", &["macvtap"]),
     ] {
-        let passthru = refused("promiscuous.passthru", "RTM_NEWLINK");
+        let passthru = Expected::of("promiscuous.passthru", "RTM_NEWLINK");
         let create = move || -> io::Result<Message> {
             let lower = index_of(VICTIM)?;
             Ok(kind::macvlan(
@@ -108,7 +100,7 @@ fn passthru(trials: &mut Trials) {
 
 /// The passthru device is there already, and one step is left.
 fn passthru_from_outside(trials: &mut Trials) {
-    let up = refused("promiscuous.passthru", "SIOCSIFFLAGS");
+    let up = Expected::of("promiscuous.passthru", "SIOCSIFFLAGS");
     for (name, over_vlan) in [
         ("macvlan_passthru_over_a_dummy_brought_up", false),
         ("macvlan_passthru_over_a_vlan_brought_up", true),
@@ -127,7 +119,7 @@ fn passthru_from_outside(trials: &mut Trials) {
         })
         .twins(trials);
     }
-    let flags = refused("promiscuous.passthru", "RTM_NEWLINK");
+    let flags = Expected::of("promiscuous.passthru", "RTM_NEWLINK");
     Attack::new("macvlan_passthru_loses_nopromisc", VICTIM, flags, || {
         let data = kind::macvlan_data(MacvlanMode::Passthru, Some(0));
         let message = change(RTM_NEWLINK, Target::Name(UPPER));
@@ -172,7 +164,7 @@ fn stacked(trials: &mut Trials) {
         make::up(UPPER)
     })
     .twins(trials);
-    let opened = refused("promiscuous.stacked", "SIOCSIFFLAGS");
+    let opened = Expected::of("promiscuous.stacked", "SIOCSIFFLAGS");
     Attack::new("promiscuous_macvlan_brought_up", VICTIM, opened, || {
         change_flags(Family::Inet, UPPER, IFF_UP, 0)
     })
@@ -184,7 +176,7 @@ fn stacked(trials: &mut Trials) {
     })
     .twins(trials);
     for (via, family) in [("SIOCSIFFLAGS", true), ("RTM_SETLINK", false)] {
-        let address = refused("promiscuous.unicast_filter", via);
+        let address = Expected::of("promiscuous.unicast_filter", via);
         let name = format!("macvlan_over_a_dummy_brought_up_by_{via}").to_lowercase();
         Attack::new(name, VICTIM, address, move || {
             if family {
@@ -205,7 +197,7 @@ fn stacked(trials: &mut Trials) {
 /// On a veth the rise comes within the call on every kernel; on a dummy, from
 /// 7.x on, from a kernel worker.
 fn over_veth(trials: &mut Trials) {
-    let address = refused("promiscuous.unicast_filter", "SIOCSIFFLAGS");
+    let address = Expected::of("promiscuous.unicast_filter", "SIOCSIFFLAGS");
     Attack::new("macvlan_over_a_veth_brought_up", VICTIM, address, || {
         change_flags(Family::Inet, UPPER, IFF_UP, 0)
     })
@@ -220,7 +212,7 @@ fn over_veth(trials: &mut Trials) {
 
 /// A promiscuous bond or team hands it to whoever joins.
 fn members(trials: &mut Trials) {
-    let joined = |via| refused("promiscuous.stacked", via);
+    let joined = |via| Expected::of("promiscuous.stacked", via);
     let promiscuous_master = |link_type| {
         move || {
             make::down(VICTIM, "dummy")?;

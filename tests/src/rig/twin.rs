@@ -180,6 +180,15 @@ fn promiscuity(container: &Container, device: &str) -> Result<u32> {
 }
 
 impl Expected {
+    /// A refusal that names no device, or any.
+    pub const fn of(operation: &'static str, via: &'static str) -> Self {
+        Self {
+            operation,
+            via,
+            interface: None,
+        }
+    }
+
     /// Exactly one refusal, by the policy that the tests use, and this one.
     pub fn check(&self, events: &[Event]) -> Result<()> {
         let [event] = events else {
