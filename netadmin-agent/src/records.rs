@@ -5,6 +5,8 @@ use netadmin_common::guard::Room;
 use netadmin_common::watched::Watched;
 use netadmin_common::{GuardRecord, PolicyRecord, event::EventAccount};
 
+use aya::maps::{MapData, MapError, PerCpuArray};
+
 /// A record that crosses the border to the kernel.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,3 +25,13 @@ unsafe impl aya::Pod for Record<GlobRecord> {}
 unsafe impl aya::Pod for Record<Watched> {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Record<Room> {}
+
+/// The programs' account of the events, for each processor.
+pub type Account = PerCpuArray<MapData, Record<EventAccount>>;
+
+/// The sum over all processors.
+pub fn sum(account: &Account) -> Result<EventAccount, MapError> {
+    let cpus = account.get(&0, 0)?;
+    let cpus = cpus.iter().map(|cpu| &cpu.0);
+    Ok(cpus.fold(EventAccount::default(), |sum, cpu| sum.plus(cpu)))
+}

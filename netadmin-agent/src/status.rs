@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use aya::maps::{Map, MapData, PerCpuArray};
+use aya::maps::{Map, MapData};
 use netadmin_common::Origin;
-use netadmin_common::event::EventAccount;
 use serde::Serialize;
 
 use crate::cgroups::{Earlier, Tree, mount_point};
@@ -18,7 +17,7 @@ use crate::inventory::Inventory;
 use crate::kernel::OPTIONAL;
 use crate::kernel::pins::{self, PinnedSet};
 use crate::output;
-use crate::records::Record;
+use crate::records;
 
 /// What is in force.
 #[derive(Debug, Serialize)]
@@ -197,10 +196,7 @@ impl Cgroup {
 
 fn events(path: &Path) -> Option<Events> {
     let map = MapData::from_pin(path).and_then(Map::from_map_data).ok()?;
-    let account: PerCpuArray<_, Record<EventAccount>> = map.try_into().ok()?;
-    let cpus = account.get(&0, 0).ok()?;
-    let cpus = cpus.iter().map(|cpu| &cpu.0);
-    let sum = cpus.fold(EventAccount::default(), |sum, cpu| sum.plus(cpu));
+    let sum = records::sum(&map.try_into().ok()?).ok()?;
     Some(Events {
         seen: sum.seen,
         submitted: sum.submitted,

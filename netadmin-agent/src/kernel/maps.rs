@@ -2,20 +2,19 @@
 
 use aya::{
     Ebpf,
-    maps::{Array, HashMap, MapData, MapError, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, MapData, MapError, RingBuf},
 };
 use netadmin_common::{
-    GuardRecord, PolicyRecord,
-    event::{EventAccount, HISTORY_LEN},
-    glob::GlobRecord,
-    guard::POLICY_NAME_LEN,
+    GuardRecord, PolicyRecord, event::HISTORY_LEN, glob::GlobRecord, guard::POLICY_NAME_LEN,
     watched::Watched,
 };
 
 use nix::errno::Errno;
 
 use super::{KernelError, Programs, control, symbols};
-use crate::{cgroups::Room, history, records::Record};
+use crate::cgroups::Room;
+use crate::history;
+use crate::records::{Account, Record};
 
 impl Programs {
     /// The map of policies.
@@ -121,9 +120,7 @@ impl Programs {
     }
 
     /// The account of events, for keeps.
-    pub fn take_account(
-        &mut self,
-    ) -> Result<PerCpuArray<MapData, Record<EventAccount>>, KernelError> {
+    pub fn take_account(&mut self) -> Result<Account, KernelError> {
         take(&mut self.ebpf, "ACCOUNT")
     }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use aya::maps::{Array, MapData, PerCpuArray};
+use aya::maps::{Array, MapData};
 use netadmin_common::event::EventAccount;
 use netadmin_common::{EventKind, EventRecord};
 
@@ -22,7 +22,7 @@ use crate::notify::Manager;
 use crate::output;
 use crate::policy::Kept;
 use crate::policy::sources::Sources;
-use crate::records::Record;
+use crate::records::{self, Account};
 
 /// How often there is time for what can wait, while something does.
 const TICK: Duration = Duration::from_secs(5);
@@ -57,8 +57,6 @@ pub struct Agent {
     endpoint: Option<Endpoint>,
     _lock: Option<Rc<Pins>>,
 }
-
-type Account = PerCpuArray<MapData, Record<EventAccount>>;
 
 impl Agent {
     /// An agent whose programs are attached.
@@ -333,9 +331,7 @@ impl Agent {
 
     /// The sum over all processors.
     fn account(&self) -> EventAccount {
-        let cpus = self.account.get(&0, 0);
-        let cpus = cpus.iter().flat_map(|cpus| cpus.iter());
-        cpus.fold(EventAccount::default(), |sum, cpu| sum.plus(&cpu.0))
+        records::sum(&self.account).unwrap_or_default()
     }
 
     fn metrics(&self) -> String {
