@@ -10,12 +10,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::attack::SocketOption;
-use crate::attack::ioctl::{Family, change_flags};
 use crate::attack::process::shell;
 use crate::attack::sockopt::udp_socket;
-use crate::attack::{IFF_PROMISC, Membership, index_of, packet};
+use crate::attack::{Membership, index_of, packet};
 use crate::rig::{
     Body, Cgroup, Container, Stage, Trials, USUAL_POLICY, Watch, errno_of, make, poll,
+    set_promisc_on_lo,
 };
 
 /// One component, then a name; the first policy that matches applies.
@@ -92,10 +92,6 @@ pub fn add_patterns(trials: &mut Trials) {
         "a_pattern_ends_where_it_ends_but_guards_below",
         patterns,
     );
-}
-
-fn set_promisc_on_lo() -> io::Result<()> {
-    change_flags(Family::Inet, "lo", IFF_PROMISC, 0)
 }
 
 /// Makes a cgroup, if it is not there, and waits until it is guarded.

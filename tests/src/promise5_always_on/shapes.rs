@@ -10,17 +10,15 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
 use super::enter_new_child;
-use crate::attack::IFF_PROMISC;
-use crate::attack::ioctl::{Family, change_flags};
 use crate::rig::{
     AgentRun, Body, Cgroup, Container, PROGRAM, Stage, Trials, USUAL_POLICY, errno_of,
-    new_directory,
+    new_directory, set_promisc_on_lo,
 };
 
 /// Deeper than any program could walk, and than a path of 1024 bytes says.
 const DEPTH: usize = 300;
 
-/// Two subtrees: in the first, SO_MARK is refused; in the second, SO_DEBUG.
+/// Two subtrees: promiscuous mode is refused in both, SO_DEBUG in the second alone.
 const TWO: &str = r#"version = 1
 [[policy]]
 name = "first"
@@ -57,10 +55,6 @@ pub fn add(trials: &mut Trials) {
     );
 }
 
-fn promisc() -> io::Result<()> {
-    change_flags(Family::Inet, "lo", IFF_PROMISC, 0)
-}
-
 /// Down to the depth that `cgroup.max.depth` sets: one level more is refused by the
 /// kernel itself, so that there is no deeper place to hide in.
 fn deep(stage: &Stage<'_>) -> Result<()> {
@@ -90,7 +84,7 @@ fn deep(stage: &Stage<'_>) -> Result<()> {
             format!("/proc/self/fd/{}/cgroup.procs", at.as_raw_fd()),
             "0",
         )?;
-        promisc()
+        set_promisc_on_lo()
     })?;
     let errno = errno_of(&attempt.result);
     let said = format!("{:?}", attempt.result);
@@ -146,7 +140,7 @@ fn threaded(stage: &Stage<'_>) -> Result<()> {
         entrance.enter()?;
         let thread = std::thread::spawn(move || {
             threads.write_all(b"0")?;
-            promisc()
+            set_promisc_on_lo()
         });
         thread
             .join()
@@ -175,7 +169,7 @@ fn namespace(stage: &Stage<'_>) -> Result<()> {
             return Err(io::Error::other(format!("it is not the root: {seen}")));
         }
         enter_new_child(&own, "in-a-namespace")?;
-        promisc()
+        set_promisc_on_lo()
     })?;
     let errno = errno_of(&attempt.result);
     let said = format!("{:?}", attempt.result);
@@ -199,7 +193,7 @@ fn moved(stage: &Stage<'_>) -> Result<()> {
         for entrance in [&to_first, &to_second, &to_first] {
             entrance.enter()?;
             let debug = SocketOption::Debug.set(udp_socket()?.as_fd(), 1);
-            answers.push((errno_of(&promisc()), errno_of(&debug)));
+            answers.push((errno_of(&set_promisc_on_lo()), errno_of(&debug)));
         }
         Ok(answers)
     })?;

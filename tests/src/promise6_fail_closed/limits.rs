@@ -6,10 +6,8 @@ use std::io;
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
-use crate::attack::IFF_PROMISC;
-use crate::attack::ioctl::{Family, change_flags};
 use crate::promise5_always_on::enter_new_child;
-use crate::rig::{Agent, Cgroup, Container, Trials, USUAL_POLICY, errno_of};
+use crate::rig::{Agent, Cgroup, Container, Trials, USUAL_POLICY, errno_of, set_promisc_on_lo};
 
 /// How many more cgroups there is room for than there are.
 const SPARE: u32 = 4;
@@ -75,7 +73,7 @@ fn while_full<T>(path: &str, then: impl FnOnce(i32) -> Result<T>) -> Result<T> {
     let name = |number| format!("full-{number}");
     let attempt = container.attempt_and_hold(|| -> io::Result<()> {
         (0..MADE).try_for_each(|number| enter_new_child(&own, &name(number)))?;
-        promisc_on_lo()
+        set_promisc_on_lo()
     })?;
     let outcome = then(errno_of(&attempt.result));
     drop(attempt);
@@ -88,13 +86,9 @@ fn while_full<T>(path: &str, then: impl FnOnce(i32) -> Result<T>) -> Result<T> {
 /// Makes a cgroup that only its path guards, and tries it there: the errno.
 fn promisc_in_a_new_one(path: &str) -> Result<i32> {
     let cgroup = Cgroup::make(path)?;
-    let attempt = Container::within(&cgroup)?.attempt(promisc_on_lo)?;
+    let errno = Container::within(&cgroup)?.promisc_on_lo()?;
     cgroup.remove()?;
-    Ok(errno_of(&attempt))
-}
-
-fn promisc_on_lo() -> io::Result<()> {
-    change_flags(Family::Inet, "lo", IFF_PROMISC, 0)
+    Ok(errno)
 }
 
 /// Whoever makes many cgroups leaves room for those that only a path guards: new

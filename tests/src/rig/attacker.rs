@@ -27,6 +27,11 @@ pub enum Way {
     Mark,
 }
 
+/// The shortest attack: `lo` is in every network namespace.
+pub fn set_promisc_on_lo() -> io::Result<()> {
+    change_flags(Family::Inet, "lo", IFF_PROMISC, 0)
+}
+
 impl Way {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Ioctl, Self::Netlink, Self::Membership, Self::Mark];
@@ -34,7 +39,7 @@ impl Way {
     /// Tries it once.
     pub fn attempt(self) -> io::Result<()> {
         match self {
-            Self::Ioctl => change_flags(Family::Inet, "lo", IFF_PROMISC, 0),
+            Self::Ioctl => set_promisc_on_lo(),
             Self::Netlink => link::request(
                 link::change(RTM_SETLINK, Target::Index(1)).flags(IFF_PROMISC, IFF_PROMISC),
             ),

@@ -12,9 +12,9 @@ use serde::de::DeserializeOwned;
 
 use super::cgroup::{Cgroup, Entrance};
 use super::child::{self, Answer, Child};
-use super::{Capabilities, DeviceState, errno_of};
+use super::{Capabilities, DeviceState, errno_of, set_promisc_on_lo};
+use crate::attack::IFF_UP;
 use crate::attack::ioctl::{self, Family};
-use crate::attack::{IFF_PROMISC, IFF_UP};
 
 /// A container. Its network namespace ends with it.
 #[derive(Debug)]
@@ -150,8 +150,7 @@ impl Container {
 
     /// The errno of making the container's `lo` promiscuous.
     pub fn promisc_on_lo(&self) -> Result<i32> {
-        let set = || ioctl::change_flags(Family::Inet, "lo", IFF_PROMISC, 0);
-        Ok(errno_of(&self.attempt(set)?))
+        Ok(errno_of(&self.attempt(set_promisc_on_lo)?))
     }
 
     /// Runs `work`, and keeps the process and what `work` returned for as long

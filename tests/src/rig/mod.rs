@@ -22,7 +22,7 @@ mod watch;
 mod witness;
 
 pub use agent::{Agent, AgentRun, PROGRAM, new_directory};
-pub use attacker::{Attacker, Tally, Way};
+pub use attacker::{Attacker, Tally, Way, set_promisc_on_lo};
 pub use caps::{Capabilities, with_none_in_effect};
 pub use cgroup::{Cgroup, Entrance};
 pub use child::Answer;

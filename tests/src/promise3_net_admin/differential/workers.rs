@@ -16,13 +16,13 @@ use super::families::Families;
 use super::make_up::make_up;
 use super::policies::Policy;
 use super::world;
+use crate::attack::IFF_PROMISC;
 use crate::rig::{Cgroup, Container, Running};
 
 const RTM_GETLINK: u16 = 18;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_INFO_KIND: u16 = 1;
-const IFF_PROMISC: u32 = 0x100;
 const IFF_ALLMULTI: u32 = 0x200;
 /// A question: what to do, and a case's number, or index and name of a device.
 const QUESTION: usize = 32;
