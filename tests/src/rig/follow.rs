@@ -8,6 +8,9 @@ use anyhow::{Context as _, Result};
 
 use super::Event;
 
+/// More than any event takes, in bytes.
+const LONGEST_LINE: u64 = 1 << 16;
+
 /// A place in a file of events: what comes after it is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark(u64);
@@ -31,10 +34,22 @@ impl EventFile {
         }
     }
 
-    /// The end as it is now.
+    /// The end of the last line that is finished. A line that is written in one call
+    /// grows page by page all the same (`generic_perform_write`).
     pub fn mark(&self) -> Mark {
-        let length = std::fs::metadata(&self.path).map(|data| data.len());
-        Mark(length.unwrap_or_default())
+        self.end_of_lines().map_or(Mark::START, Mark)
+    }
+
+    /// None if the file is not there yet.
+    fn end_of_lines(&self) -> Option<u64> {
+        let mut file = File::open(&self.path).ok()?;
+        let length = file.metadata().ok()?.len();
+        let start = length.saturating_sub(LONGEST_LINE);
+        file.seek(SeekFrom::Start(start)).ok()?;
+        let mut tail = Vec::new();
+        file.take(LONGEST_LINE).read_to_end(&mut tail).ok()?;
+        let last = tail.iter().rposition(|byte| *byte == b'\n');
+        Some(start + last.map_or(0, |last| last as u64 + 1))
     }
 
     /// All events.
@@ -56,5 +71,38 @@ impl EventFile {
             serde_json::from_str(line).with_context(|| format!("not an event: {line}"))
         };
         whole.lines().map(event).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::rig::new_directory;
+
+    fn line(pid: i32) -> String {
+        format!(
+            r#"{{"schema":1,"seq":0,"time":"","node_name":"","event":"refused","process":{{"pid":{pid},"tid":1,"comm":"x","uid":0,"cgroup":null,"cgroup_id":1}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_mark_within_a_line_is_at_its_beginning() {
+        let directory = new_directory().expect("a directory");
+        let path = directory.join("events");
+        let events = EventFile::new(&path);
+        assert_eq!(events.mark(), Mark::START);
+        let mut file = File::create(&path).expect("a file");
+        let (one, two) = (line(1), line(2));
+        let (begun, rest) = two.split_at(20);
+        write!(file, "{one}\n{begun}").expect("written");
+        let mark = events.mark();
+        assert_eq!(events.since(mark).expect("none").len(), 0);
+        writeln!(file, "{rest}").expect("written");
+        let found = events.since(mark).expect("the second");
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].process.pid, 2);
+        std::fs::remove_dir_all(&directory).expect("removed");
     }
 }
