@@ -1,7 +1,8 @@
 //! The state of a device, as the kernel tells it.
 
-use std::fs;
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +90,25 @@ fn about(name: &str) -> io::Result<Vec<u8>> {
 }
 
 fn flags_in_sysfs(name: &str) -> io::Result<u32> {
-    let text = fs::read_to_string(format!("/sys/class/net/{name}/flags"))?;
-    u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).map_err(io::Error::other)
+    FlagsFile::open(name)?.read()
+}
+
+/// `dev->flags` of a device, from sysfs: to be read often, without a lock.
+#[derive(Debug)]
+pub struct FlagsFile(File);
+
+impl FlagsFile {
+    /// A device's, in the network namespace that `/sys` shows.
+    pub fn open(name: &str) -> io::Result<Self> {
+        File::open(format!("/sys/class/net/{name}/flags")).map(Self)
+    }
+
+    /// What it says now.
+    pub fn read(&self) -> io::Result<u32> {
+        // "0x1003\n": a hexadecimal int.
+        let mut text = [0; 16];
+        let len = self.0.read_at(&mut text, 0)?;
+        let text = String::from_utf8_lossy(&text[..len]);
+        u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).map_err(io::Error::other)
+    }
 }

