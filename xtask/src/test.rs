@@ -37,8 +37,7 @@ pub fn run(options: &Options) -> Result<u8> {
     let mut tally = Tally::default();
     if let Err(error) = run_parts(options, &mut tally) {
         // What did not come to be tested has not passed.
-        eprintln!("error: {error:#}");
-        tally.failed += 1;
+        tally.fail(format!("{error:#}"));
     }
     progress::idle();
     println!("{tally}");

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use anyhow::Result;
 
 use crate::build::{OBJECT_VARIABLE, cargo};
-use crate::tally::Tally;
+use crate::tally::{Runner, Tally};
 use crate::{command, ebpf, progress};
 
 /// rustfmt, on both workspaces.
@@ -43,21 +43,23 @@ pub fn tests(object: &Path, filter: Option<&str>) -> Result<Tally> {
     // Without it, a failure in one crate would hide those in the next.
     test.args(["test", "--workspace", "--no-fail-fast"])
         .args(filter);
-    let tally = Mutex::new(Tally::default());
+    let runner = Mutex::new(Runner::default());
     let success = command::watched(test.env(OBJECT_VARIABLE, object), |line| {
         progress::print_line(line.as_bytes());
-        if let (Some(summary), Ok(mut tally)) = (Tally::from_line(line), tally.lock()) {
-            *tally += summary;
+        if let Ok(mut runner) = runner.lock() {
+            runner.take(line);
         }
     })?;
-    Ok(tally.into_inner().unwrap_or_default().with_status(success))
+    let runner = runner.into_inner().unwrap_or_default();
+    Ok(runner.end(success).within("host"))
 }
 
 fn check(name: &str, command: &mut Command) -> Result<Tally> {
     progress::step(format!("checking {name}"));
     let passed = command::watched(command, |line| progress::print_line(line.as_bytes()))?;
+    let failure = format!("{name}: `{}`", command::line(command));
     if !passed {
-        progress::note(&format!("FAILED: {name}: `{}`", command::line(command)));
+        progress::note(&format!("FAILED: {failure}"));
     }
-    Ok(Tally::of(passed))
+    Ok(Tally::of(passed, &failure))
 }

@@ -11,8 +11,8 @@ use crate::initramfs::Job;
 use crate::kernels::Kernel;
 use crate::node::Node;
 use crate::paths::Cache;
-use crate::tally::Tally;
-use crate::vm::{Guest, Processors};
+use crate::tally::{Runner, Tally};
+use crate::vm::{Guest, Outcome, Processors};
 use crate::{progress, terminal};
 
 /// The guest's test runner.
@@ -152,25 +152,33 @@ impl Boot<'_> {
 /// Boots a guest, shows what it says, and counts its tests.
 fn tally_of(guest: &Guest<'_>, label: &str) -> Tally {
     let mut lines = Lines::default();
-    let mut tally = Tally::default();
+    let mut runner = Runner::default();
     let result = guest.boot(&mut |output| {
         lines.take(output, |line| {
             progress::print_line(format!("{label} | {line}").as_bytes());
-            tally += Tally::from_line(line).unwrap_or_default();
+            runner.take(line);
         });
     });
-    match result {
-        Ok(outcome) => {
-            outcome.report();
-            tally.failed += u64::from(!outcome.complaints.is_empty());
-            tally.with_status(outcome.status == 0 && tally != Tally::default())
-        }
+    counted(runner, result).within(label)
+}
+
+fn counted(runner: Runner, result: Result<Outcome>) -> Tally {
+    let outcome = match result {
+        Ok(outcome) => outcome,
         Err(error) => {
             eprintln!("error: {error:#}");
-            tally.failed += 1;
-            tally
+            let mut tally = runner.end(true);
+            tally.fail(format!("{error:#}"));
+            return tally;
         }
+    };
+    outcome.report();
+    let ran_any = runner.has_counted();
+    let mut tally = runner.end(outcome.status == 0 && ran_any);
+    if let Some(complaint) = outcome.complaints.first() {
+        tally.fail(format!("the kernel says: {complaint}"));
     }
+    tally
 }
 
 /// Cuts output that comes in chunks into lines.
