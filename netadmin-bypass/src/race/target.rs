@@ -51,10 +51,7 @@ impl Target {
     pub fn words(self) -> [u32; 2] {
         match self {
             Self::Flags => [IFF_UP, IFF_UP | IFF_PROMISC],
-            Self::Membership => [
-                PACKET_MR_MULTICAST | ETHERNET,
-                PACKET_MR_PROMISC | ETHERNET,
-            ],
+            Self::Membership => [PACKET_MR_MULTICAST | ETHERNET, PACKET_MR_PROMISC | ETHERNET],
             Self::Priority => [5, 7],
             Self::Mark => [12, 13],
         }

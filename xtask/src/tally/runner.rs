@@ -39,7 +39,8 @@ impl Runner {
     /// compile, it crashed, or the machine did.
     pub fn end(mut self, success: bool) -> Tally {
         if !success && self.tally.failed == 0 {
-            self.tally.fail("no test ran to its end, or the runner did not");
+            self.tally
+                .fail("no test ran to its end, or the runner did not");
         }
         self.tally
     }
