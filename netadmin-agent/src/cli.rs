@@ -160,6 +160,13 @@ pub struct ExplainOptions {
     /// The cgroup that asks, as a path in the cgroup2 tree.
     #[arg(long, value_name = "PATH")]
     pub cgroup: String,
+    /// The interface that the operations are on: what is granted on some
+    /// interfaces alone is told for this one.
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
+    /// The interface's link kind, such as `veth`.
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
     /// Operations, such as `link.up` or `addr.*`.
     #[arg(value_name = "OPERATION", required = true)]
     pub operations: Vec<String>,

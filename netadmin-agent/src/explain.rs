@@ -3,7 +3,9 @@
 
 use anyhow::bail;
 use netadmin_common::policy::OPTION_VALUES;
-use netadmin_common::{Operation, OperationKind, Rule, SocketOption, Value, Verdict, decide};
+use netadmin_common::{
+    Device, Operation, OperationKind, Rule, SocketOption, Text, Value, Verdict, decide,
+};
 
 use crate::cli::ExplainOptions;
 use crate::exit::Exit;
@@ -17,6 +19,7 @@ pub fn explain(options: &ExplainOptions) -> anyhow::Result<Exit> {
     let loaded = policy::load(&options.policy)?;
     output::show_report(&loaded.warnings);
     let kinds = kinds(&options.operations)?;
+    let device = device(options);
     let Some((policy, guarding)) = guard(&loaded.set, &options.cgroup) else {
         output::print(&format!(
             "no policy guards {}: everything is allowed\n",
@@ -30,7 +33,7 @@ pub fn explain(options: &ExplainOptions) -> anyhow::Result<Exit> {
     }
     let mut refused = false;
     for kind in kinds {
-        let answer = Answer::new(policy, kind);
+        let answer = Answer::new(policy, kind, &device);
         refused |= answer.refused;
         text.push_str(&answer.text());
     }
@@ -40,6 +43,17 @@ pub fn explain(options: &ExplainOptions) -> anyhow::Result<Exit> {
     } else {
         Exit::Success
     })
+}
+
+/// The interface as far as the command line tells it; none if it does not.
+fn device(options: &ExplainOptions) -> Device {
+    let text = |told: &Option<String>| Text::new(told.as_deref().unwrap_or_default().as_bytes());
+    Device {
+        index: u32::from(options.interface.is_some() || options.kind.is_some()),
+        name: text(&options.interface),
+        kind: text(&options.kind),
+        ..Device::default()
+    }
 }
 
 fn kinds(names: &[String]) -> anyhow::Result<Vec<OperationKind>> {
@@ -85,12 +99,15 @@ struct Answer {
 }
 
 impl Answer {
-    fn new(policy: &CompiledPolicy, kind: OperationKind) -> Self {
+    fn new(policy: &CompiledPolicy, kind: OperationKind, device: &Device) -> Self {
         let by_value = option(kind).and_then(|option| Self::by_option(policy, option));
         if let Some(answer) = by_value {
             return answer;
         }
-        let verdict = decide(&policy.record, &Operation::piece(kind));
+        let verdict = match decide(&policy.record, &Operation::piece(kind)) {
+            Verdict::Refuse(_) if policy.record.grants.hold(kind, device) => Verdict::Allow,
+            verdict => verdict,
+        };
         let (refused, rule) = match verdict {
             Verdict::Allow => (false, None),
             Verdict::Report(rule) => (false, Some(rule)),
@@ -108,7 +125,7 @@ impl Answer {
         }
         let (why, edit) = match &policy.net_admin {
             Some(rules) if refused => refusal(rules, kind),
-            Some(rules) => permission(rules, kind),
+            Some(rules) => permission(rules, kind, device),
             None => (
                 "the policy has no `[policy.net_admin]`".to_owned(),
                 format!(
@@ -186,8 +203,17 @@ fn refusal(rules: &NetAdminRules, kind: OperationKind) -> (String, String) {
             .allow
             .first()
             .map_or(rules.default_line, |rule| rule.line);
+        let granted: String = rules
+            .granting(kind)
+            .map(|rule| {
+                format!(
+                    "; but allowed by net_admin.allow, line {}: {rule}",
+                    rule.line
+                )
+            })
+            .collect();
         return (
-            format!("by net_admin.default, line {}", rules.default_line),
+            format!("by net_admin.default, line {}{granted}", rules.default_line),
             format!("add \"{name}\" to `allow`, line {line}"),
         );
     };
@@ -200,10 +226,16 @@ fn refusal(rules: &NetAdminRules, kind: OperationKind) -> (String, String) {
     (told("net_admin.deny", denying), edit)
 }
 
-fn permission(rules: &NetAdminRules, kind: OperationKind) -> (String, String) {
+fn permission(rules: &NetAdminRules, kind: OperationKind, device: &Device) -> (String, String) {
     let name = kind.name();
-    match rules.allowing(kind) {
-        Some(allowing) if allowing.pattern.is_wildcard() => (
+    let on_this = |rule: &&OperationRule| {
+        let on = rule.on.as_ref();
+        on.is_some_and(|on| on.to_record().matches(device))
+    };
+    let allowing = rules.allowing(kind);
+    let several = naming(&rules.allow, kind).len() > 1;
+    match allowing.or_else(|| rules.granting(kind).find(on_this)) {
+        Some(allowing) if several || allowing.pattern.is_wildcard() => (
             told("net_admin.allow", allowing),
             format!("add \"{name}\" to `deny`"),
         ),
@@ -219,7 +251,7 @@ fn permission(rules: &NetAdminRules, kind: OperationKind) -> (String, String) {
 }
 
 fn told(key: &str, rule: &OperationRule) -> String {
-    format!("by {key}, line {}: \"{}\"", rule.line, rule.pattern)
+    format!("by {key}, line {}: \"{rule}\"", rule.line)
 }
 
 fn naming(rules: &[OperationRule], kind: OperationKind) -> Vec<&OperationRule> {
@@ -234,16 +266,12 @@ fn without(rules: &[&OperationRule], key: &str, kind: OperationKind) -> String {
     let edits = rules.iter().map(|rule| {
         if rule.pattern.is_wildcard() {
             format!(
-                "write out \"{}\" in `{key}`, line {}, without \"{}\"",
-                rule.pattern,
+                "write out \"{rule}\" in `{key}`, line {}, without \"{}\"",
                 rule.line,
                 kind.name()
             )
         } else {
-            format!(
-                "take \"{}\" out of `{key}`, line {}",
-                rule.pattern, rule.line
-            )
+            format!("take \"{rule}\" out of `{key}`, line {}", rule.line)
         }
     });
     edits.collect::<Vec<_>>().join(", and ")

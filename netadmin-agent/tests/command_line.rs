@@ -229,6 +229,8 @@ allow = [
   \"addr.*\",
   \"link.up\",
   \"setsockopt.*\",
+  { op = \"link.mtu\", interface = \"tap*\" },
+  { op = \"tc.*\", kind = \"veth\" },
 ]
 deny = [\"addr.delete\"]
 ";
@@ -258,18 +260,59 @@ link.up: allowed: by net_admin.allow, line 11: \"link.up\"
 "
     );
     assert_eq!(code, Some(0));
-    let (code, text) = explain("/a/b/c", &["link.mtu", "addr.delete", "setsockopt.SO_MARK"]);
+    let (code, text) = explain(
+        "/a/b/c",
+        &["route.add", "addr.delete", "setsockopt.SO_MARK"],
+    );
     assert_eq!(
         text,
         "policy `cnf`, which matches /a, above /a/b/c
-link.mtu: refused: by net_admin.default, line 8
-    to change it: add \"link.mtu\" to `allow`, line 10
-addr.delete: refused: by net_admin.deny, line 14: \"addr.delete\"
-    to change it: take \"addr.delete\" out of `deny`, line 14
+route.add: refused: by net_admin.default, line 8
+    to change it: add \"route.add\" to `allow`, line 10
+addr.delete: refused: by net_admin.deny, line 16: \"addr.delete\"
+    to change it: take \"addr.delete\" out of `deny`, line 16
 setsockopt.SO_MARK: refused: by setsockopt.SO_MARK, line 6
     to change it: write `SO_MARK = \"allow\"`, or give it values
 "
     );
+    assert_eq!(code, Some(1));
+}
+
+#[test]
+fn explain_knows_what_is_granted_on_some_interfaces_alone() {
+    let (code, text) = explain("/a", &["link.mtu"]);
+    assert_eq!(
+        text,
+        "policy `cnf`, which matches /a
+link.mtu: refused: by net_admin.default, line 8; but allowed by net_admin.allow, line 13: link.mtu on tap*
+    to change it: add \"link.mtu\" to `allow`, line 10
+"
+    );
+    assert_eq!(code, Some(1));
+    let on_a_tap = ["--interface", "tap7", "link.mtu"];
+    let (code, text) = explain("/a", &on_a_tap);
+    assert_eq!(
+        text,
+        "policy `cnf`, which matches /a
+link.mtu: allowed: by net_admin.allow, line 13: \"link.mtu on tap*\"
+    to change it: take \"link.mtu on tap*\" out of `allow`, line 13
+"
+    );
+    assert_eq!(code, Some(0));
+    let on_a_veth = ["--interface", "eth0", "--kind", "veth", "tc.qdisc"];
+    let (code, text) = explain("/a", &on_a_veth);
+    assert!(
+        text.ends_with(
+            "tc.qdisc: allowed: by net_admin.allow, line 14: \"tc.* on kind veth\"
+    to change it: add \"tc.qdisc\" to `deny`
+"
+        ),
+        "{text}"
+    );
+    assert_eq!(code, Some(0));
+    let (code, _) = explain("/a", &["--interface", "eth0", "link.mtu"]);
+    assert_eq!(code, Some(1));
+    let (code, _) = explain("/a", &["--interface", "tap7", "link.rename"]);
     assert_eq!(code, Some(1));
 }
 

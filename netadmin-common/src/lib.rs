@@ -14,6 +14,7 @@ pub mod decide;
 pub mod device;
 pub mod event;
 pub mod glob;
+pub mod grants;
 pub mod guard;
 pub mod ioctl;
 pub mod netlink;
@@ -46,4 +47,4 @@ pub const LAYOUT_VERSION: u32 = if cfg!(feature = "older-layout") {
 } else {
     NEWEST
 };
-const NEWEST: u32 = 6;
+const NEWEST: u32 = 7;

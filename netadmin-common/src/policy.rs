@@ -1,6 +1,7 @@
 //! The compiled policy: one fixed-size record, whatever the number of rules.
 
 use crate::device::{Device, IFNAMSIZ};
+use crate::grants::Grants;
 use crate::operation::SOCKET_OPTIONS;
 use crate::pieces::{NetAdminRecord, PieceSet};
 use crate::text::Text;
@@ -47,6 +48,14 @@ pub struct Exception {
 }
 
 impl Exception {
+    /// An entry that is not in use.
+    pub const UNUSED: Self = Self {
+        by: 0,
+        reserved: 0,
+        text: Text::EMPTY,
+        mask: Text::EMPTY,
+    };
+
     /// The exception of the one device of this name.
     pub fn name(name: &str) -> Self {
         Self {
@@ -78,8 +87,9 @@ impl Exception {
         }
     }
 
+    /// Whether it is one of those that it names.
     #[inline(always)]
-    fn matches(&self, device: &Device) -> bool {
+    pub fn matches(&self, device: &Device) -> bool {
         let subject = if self.by == EXCEPTION_KIND {
             &device.kind
         } else {
@@ -140,6 +150,8 @@ pub struct PolicyRecord {
     pub reserved: u32,
     /// The pieces of the capability.
     pub net_admin: NetAdminRecord,
+    /// What of them is granted on some interfaces alone.
+    pub grants: Grants,
     /// Promiscuous mode.
     pub promiscuous: PromiscuousRecord,
     /// Socket options, indexed by [`crate::SocketOption`].
@@ -152,6 +164,7 @@ const _: () = assert!(size_of::<OptionRecord>() == 8 + size_of::<ValueSet>());
 const _: () = assert!(
     size_of::<PolicyRecord>()
         == 8 + size_of::<NetAdminRecord>()
+            + size_of::<Grants>()
             + size_of::<PromiscuousRecord>()
             + SOCKET_OPTIONS * size_of::<OptionRecord>()
 );
@@ -165,15 +178,11 @@ impl PolicyRecord {
             refused: PieceSet::EMPTY,
             denied: PieceSet::EMPTY,
         },
+        grants: Grants::EMPTY,
         promiscuous: PromiscuousRecord {
             flags: 0,
             len: 0,
-            exceptions: [Exception {
-                by: 0,
-                reserved: 0,
-                text: Text::EMPTY,
-                mask: Text::EMPTY,
-            }; MAX_EXCEPTIONS],
+            exceptions: [Exception::UNUSED; MAX_EXCEPTIONS],
         },
         options: [OptionRecord {
             rule: OPTION_FREE,

@@ -6,13 +6,14 @@ use std::mem::{offset_of, size_of};
 use netadmin_common::call::CallRecord;
 use netadmin_common::event::{EventAccount, EventRecord};
 use netadmin_common::glob::{GLOB_LEN, GlobRecord};
+use netadmin_common::grants::{Grant, Grants};
 use netadmin_common::guard::{GuardRecord, Handover};
 use netadmin_common::pieces::NetAdminRecord;
 use netadmin_common::policy::{OptionRecord, PolicyRecord, PromiscuousRecord};
 use netadmin_common::{Exception, LAYOUT_VERSION, Range, Text, ValueSet};
 
 /// The version that the table below is of.
-const VERSION: u32 = 6;
+const VERSION: u32 = 7;
 
 /// Checks size and offsets; a field that is not in the table does not compile.
 macro_rules! layout {
@@ -47,7 +48,9 @@ fn a_change_of_layout_raises_the_version() {
     layout!(PromiscuousRecord, 328, flags: 0, len: 4, exceptions: 8);
     layout!(OptionRecord, 272, rule: 0, reserved: 4, allowed: 8);
     layout!(NetAdminRecord, 64, refused: 0, denied: 32);
-    layout!(PolicyRecord, 1760, mode: 0, reserved: 4, net_admin: 8, promiscuous: 72, options: 400);
+    layout!(Grant, 72, pieces: 0, on: 32);
+    layout!(Grants, 584, len: 0, reserved: 4, list: 8);
+    layout!(PolicyRecord, 2344, mode: 0, reserved: 4, net_admin: 8, grants: 72, promiscuous: 656, options: 984);
     assert_eq!((size_of::<Text>(), align_of::<Text>()), (16, 8));
 }
 
@@ -56,6 +59,6 @@ fn records_have_no_padding_that_is_not_a_field() {
     // Each size is the sum of its fields: what is written has no stale bytes.
     let event = 4 + 2 + 2 + 8 + 8 + 4 * 4 + 2 + 2 + 4 + 8 + 4 * 8 + 16 + 16;
     assert_eq!(size_of::<EventRecord>(), event);
-    assert_eq!(size_of::<PolicyRecord>(), 8 + 64 + 328 + 5 * 272);
+    assert_eq!(size_of::<PolicyRecord>(), 8 + 64 + 584 + 328 + 5 * 272);
     assert_eq!(size_of::<GuardRecord>() + size_of::<CallRecord>(), 16 * 4);
 }

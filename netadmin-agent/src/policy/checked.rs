@@ -65,6 +65,8 @@ pub struct NetAdmin {
 pub struct OperationEntry {
     /// What it names.
     pub pattern: OperationPattern,
+    /// On which interfaces alone.
+    pub on: Option<InterfacePattern>,
     /// Its place.
     pub span: Range<usize>,
 }

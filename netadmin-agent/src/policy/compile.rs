@@ -46,6 +46,7 @@ fn compile_policy(policy: Policy, source: &Sources) -> CompiledPolicy {
         .map(|section| NetAdminRules::compile(section, source));
     if let Some(rules) = &net_admin {
         record.net_admin = rules.record();
+        record.grants = rules.grants();
         lines.push((Rule::NetAdmin, rules.default_line));
     }
     CompiledPolicy {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use netadmin_common::grants::MAX_GRANTS;
 use netadmin_common::policy::MAX_EXCEPTIONS;
 use netadmin_common::value::MAX_RANGES;
 
@@ -127,6 +128,21 @@ pub enum Problem {
         /// The earlier one.
         earlier: String,
     },
+    /// A condition of two kinds, or of none.
+    #[error("an entry with `op` needs one condition: `interface` or `kind`")]
+    OneCondition,
+    /// A condition in `deny`.
+    #[error("a condition can only narrow what `allow` grants")]
+    ConditionalDeny,
+    /// A condition on what the programs do not see.
+    #[error("`{0}` cannot be granted on some interfaces alone")]
+    Unconditional(String),
+    /// More conditions than a record holds.
+    #[error("more than {MAX_GRANTS} entries have a condition")]
+    TooManyConditions,
+    /// An operation that would make a condition worth nothing.
+    #[error("`{0}` is granted, by which any interface could be brought under a condition")]
+    EscapesConditions(&'static str),
     /// A warning: what nobody knows is granted.
     #[error("`unclassified` is granted: whatever asks for CAP_NET_ADMIN and is not known gets it")]
     GrantsUnclassified,

@@ -1,5 +1,7 @@
 //! One entry of `promiscuous.allow`: which interfaces are excepted.
 
+use std::fmt;
+
 use netadmin_common::Exception;
 use netadmin_common::device::IFNAMSIZ;
 
@@ -32,6 +34,16 @@ pub enum InterfacePattern {
     Prefix(String),
     /// Those of this link kind.
     Kind(String),
+}
+
+impl fmt::Display for InterfacePattern {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => formatter.write_str(name),
+            Self::Prefix(prefix) => write!(formatter, "{prefix}*"),
+            Self::Kind(kind) => write!(formatter, "kind {kind}"),
+        }
+    }
 }
 
 impl InterfacePattern {

@@ -1,9 +1,13 @@
 //! `[policy.net_admin]`, compiled: what the record says, and where it is said.
 
+use std::fmt;
+
 use netadmin_common::OperationKind;
+use netadmin_common::grants::{Grant, Grants, can_be_conditional};
 use netadmin_common::pieces::NetAdminRecord;
 
 use super::checked::{NetAdmin, OperationEntry};
+use super::interface::InterfacePattern;
 use super::operation_pattern::{OperationPattern, pieces};
 use super::parsed::Access;
 use super::sources::Sources;
@@ -26,8 +30,19 @@ pub struct NetAdminRules {
 pub struct OperationRule {
     /// What it names.
     pub pattern: OperationPattern,
+    /// On which interfaces alone.
+    pub on: Option<InterfacePattern>,
     /// Its line.
     pub line: usize,
+}
+
+impl fmt::Display for OperationRule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.on {
+            Some(on) => write!(formatter, "{} on {on}", self.pattern),
+            None => self.pattern.fmt(formatter),
+        }
+    }
 }
 
 impl NetAdminRules {
@@ -35,6 +50,7 @@ impl NetAdminRules {
         let rules = |entries: Vec<OperationEntry>| {
             let rule = |entry: OperationEntry| OperationRule {
                 pattern: entry.pattern,
+                on: entry.on,
                 line: source.line(entry.span.start),
             };
             entries.into_iter().map(rule).collect()
@@ -62,17 +78,53 @@ impl NetAdminRules {
         record
     }
 
+    /// What is granted on some interfaces alone; deny beats it.
+    pub(super) fn grants(&self) -> Grants {
+        let mut grants = Grants::EMPTY;
+        let conditional = self
+            .allow
+            .iter()
+            .filter_map(|rule| Some((rule, rule.on.as_ref()?)));
+        for (slot, (rule, on)) in grants.list.iter_mut().zip(conditional) {
+            *slot = Grant {
+                on: on.to_record(),
+                ..Grant::default()
+            };
+            for kind in rule
+                .pattern
+                .kinds()
+                .filter(|kind| can_be_conditional(*kind))
+            {
+                if self.denying(kind).is_none() {
+                    slot.pieces.insert(kind);
+                }
+            }
+            grants.len += 1;
+        }
+        grants
+    }
+
+    /// The entries of `allow` that grant the operation on some interfaces alone.
+    pub fn granting(&self, kind: OperationKind) -> impl Iterator<Item = &OperationRule> {
+        let possible = can_be_conditional(kind) && self.denying(kind).is_none();
+        self.allow
+            .iter()
+            .filter(move |rule| possible && rule.on.is_some() && rule.pattern.matches(kind))
+    }
+
     /// The first entry of `deny` that names the operation.
     pub fn denying(&self, kind: OperationKind) -> Option<&OperationRule> {
         find(&self.deny, kind)
     }
 
-    /// The first entry of `allow` that names the operation.
+    /// The first entry of `allow` that grants the operation everywhere.
     pub fn allowing(&self, kind: OperationKind) -> Option<&OperationRule> {
         find(&self.allow, kind)
     }
 }
 
 fn find(rules: &[OperationRule], kind: OperationKind) -> Option<&OperationRule> {
-    rules.iter().find(|rule| rule.pattern.matches(kind))
+    rules
+        .iter()
+        .find(|rule| rule.on.is_none() && rule.pattern.matches(kind))
 }

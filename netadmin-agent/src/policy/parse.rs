@@ -7,8 +7,8 @@ use toml::de::{DeTable, DeValue};
 use super::fault::{Fault, Faults, Problem};
 use super::nearest::nearest;
 use super::parsed::{
-    Access, Answer, Entry, File, Interface, Mode, Names, NetAdmin, OnBreach, OptionRule, Policy,
-    Promiscuous,
+    Access, Answer, Entry, File, Interface, Mode, Names, NetAdmin, OnBreach, OperationText,
+    OptionRule, Policy, Promiscuous,
 };
 use super::sources::Sources;
 use super::table::{self, Table, Value};
@@ -166,17 +166,47 @@ fn net_admin(value: Value<'_, '_>, faults: &mut Faults) -> Option<NetAdmin> {
     table.only(&["default", "allow", "deny"], faults);
     table.require("default", faults);
     let default = access(&table, "default", faults);
-    let mut names = |key: &str| {
+    let mut entries = |key: &str| {
         let value = table.get(key)?;
-        let expected = "an array of names of operations";
-        table::array(key, expected, value, faults, |entry, faults| {
-            table::text("an entry of the list", entry, faults)
-        })
+        let expected = "an array of operations";
+        table::array(key, expected, value, faults, operation)
     };
     Some(NetAdmin {
         default,
-        allow: names("allow"),
-        deny: names("deny"),
+        allow: entries("allow"),
+        deny: entries("deny"),
+    })
+}
+
+/// `"link.mtu"`, or `{ op = "link.mtu", interface = "tap*" }`.
+fn operation(value: Value<'_, '_>, faults: &mut Faults) -> Option<OperationText> {
+    let span = value.span();
+    if !value.get_ref().is_table() {
+        let name = table::text("an entry of the list", value, faults)?;
+        return Some(OperationText {
+            name,
+            span,
+            on: None,
+        });
+    }
+    let table = Table::open("an entry of the list", "allow", value, faults)?;
+    table.only(&["op", "interface", "kind"], faults);
+    let name = table::text("op", table.require("op", faults)?, faults)?;
+    let (key, read): (_, fn(String) -> Interface) =
+        match (table.get("interface"), table.get("kind")) {
+            (Some(value), None) => (value, Interface::Name),
+            (None, Some(value)) => (value, Interface::Kind),
+            _ => {
+                faults.push(Fault::new(Problem::OneCondition, span));
+                return None;
+            }
+        };
+    let text = table::text("a condition", key, faults)?;
+    let on = Spanned::new(text.span(), read(text.into_inner()));
+    Some(OperationText {
+        name,
+        span,
+        on: Some(on),
     })
 }
 

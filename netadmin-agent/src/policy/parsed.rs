@@ -78,18 +78,32 @@ pub struct Promiscuous {
 /// A list of names.
 pub type Names = Spanned<Vec<Spanned<String>>>;
 
+/// A list of entries of `[policy.net_admin]`.
+pub type Entries = Spanned<Vec<OperationText>>;
+
+/// `"link.mtu"`, or `{ op = "link.mtu", interface = "tap*" }`.
+#[derive(Debug)]
+pub struct OperationText {
+    /// The operation, or a wildcard.
+    pub name: Spanned<String>,
+    /// The place of the whole.
+    pub span: Range<usize>,
+    /// On which interfaces alone.
+    pub on: Option<Spanned<Interface>>,
+}
+
 /// `[policy.net_admin]`.
 #[derive(Debug)]
 pub struct NetAdmin {
     /// `default`.
     pub default: Option<Spanned<Access>>,
     /// `allow`.
-    pub allow: Option<Names>,
+    pub allow: Option<Entries>,
     /// `deny`.
-    pub deny: Option<Names>,
+    pub deny: Option<Entries>,
 }
 
-/// An entry of `promiscuous.allow`.
+/// An entry of `promiscuous.allow`, or a condition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Interface {
     /// `"tap*"`.

@@ -59,7 +59,7 @@ fn line(text: &mut String, what: &str, says: &str) {
 
 fn net_admin(rules: &NetAdminRules) -> String {
     let list = |rules: &[OperationRule]| {
-        let names = rules.iter().map(|rule| rule.pattern.to_string());
+        let names = rules.iter().map(OperationRule::to_string);
         names.collect::<Vec<_>>().join(", ")
     };
     let (word, exceptions) = if rules.default_deny {

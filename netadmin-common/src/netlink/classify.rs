@@ -52,6 +52,32 @@ pub fn depends_on_family(message_type: u16) -> bool {
     matches!(message_type, RTM_DELLINK | RTM_SETLINK | 28 | 29)
 }
 
+/// Whether messages of this rtnetlink type have the index of their device in the
+/// second word of their fixed part: `ifaddrmsg`, `ndmsg`, `tcmsg`, `br_port_msg`,
+/// and `ifinfomsg` of a bridge's port.
+#[inline(always)]
+pub fn has_index(message_type: u16) -> bool {
+    matches!(
+        message_type,
+        RTM_DELLINK
+            | RTM_SETLINK
+            | 20
+            | 21
+            | 28
+            | 29
+            | 36
+            | 37
+            | 40
+            | 41
+            | 44
+            | 45
+            | 84
+            | 85
+            | 100
+            | 101
+    )
+}
+
 /// The operation of a message, or of a datagram of a family that is not walked.
 #[inline(always)]
 pub fn classify(protocol: u16, message_type: u16, family: u8) -> Class {

@@ -1,6 +1,6 @@
 //! The walk over a datagram.
 
-use super::classify::{NETLINK_GENERIC, depends_on_family};
+use super::classify::{NETLINK_GENERIC, depends_on_family, has_index};
 use super::{
     IFINFOMSG_LEN, LinkRequest, NDMSG_LEN, NETLINK_ROUTE, NLM_F_REQUEST, NLMSG_HDRLEN, RTM_DELLINK,
     RTM_DELLINKPROP, RTM_NEWLINK, RTM_NEWLINKPROP, RTM_NEWNEIGH, RTM_SETLINK, UNSETTLED_LINKS,
@@ -155,6 +155,11 @@ pub struct Walk {
     pub family: u8,
     /// Explicit padding, always zero.
     reserved: u8,
+    /// The index of the device that it is about, where its type has one behind the
+    /// family; else 0.
+    pub index: u32,
+    /// Explicit padding, always zero.
+    reserved_word: u32,
     /// The message at hand.
     pub link: LinkRequest,
 }
@@ -208,6 +213,10 @@ impl Walk {
         }
         if self.protocol != u32::from(NETLINK_ROUTE) {
             return Some(Step::Message);
+        }
+        self.index = 0;
+        if has_index(message_type) && len >= NLMSG_HDRLEN + 8 {
+            self.index = bytes.read(start + NLMSG_HDRLEN + 4)?;
         }
         match message_type {
             RTM_NEWLINK | RTM_SETLINK => self.begin_link(bytes, start, len, message_type, flags),

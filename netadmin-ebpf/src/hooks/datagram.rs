@@ -5,19 +5,25 @@
 //! refused message refuses them all. Why not later: rtnetlink asks for the
 //! capability once for each message, under no lock and before it is parsed.
 
-use core::{ffi::c_void, ptr::from_mut};
+use core::{
+    ffi::c_void,
+    ptr::{self, from_mut},
+};
 
 use aya_ebpf::{helpers::generated::bpf_loop, macros::lsm, programs::LsmContext};
 use netadmin_common::{
     GuardRecord, OperationKind, Text, Via,
     netlink::{
         Bytes, FAMILY_RAISES, LinkView, MAX_STEPS, NETLINK_GENERIC, NETLINK_ROUTE,
-        NETLINK_USERSOCK, NLMSG_HDRLEN, OVS_CMD_NEW, Plain, RTM_NEWLINK, RTM_SETLINK, Step, Walk,
-        is_change_of_links, is_walked,
+        NETLINK_USERSOCK, NLMSG_HDRLEN, OVS_CMD_NEW, Plain, RTM_NEWLINK, RTM_SETLINK, Step,
+        UNSETTLED_LINKS, Walk, is_change_of_links, is_walked,
     },
 };
 
-use super::{links, pieces};
+use super::{
+    links,
+    pieces::{self, Message},
+};
 use crate::{
     guard,
     kernel::{Address, argument_u32, cast, field, layout},
@@ -103,7 +109,7 @@ fn judge(ctx: LsmContext, record: &GuardRecord) -> i32 {
     let net = Address::of(sock).follow(&layout::SOCK_NET);
     let data = Address::of(skb).follow(&layout::SK_BUFF_DATA);
     let refused = match (net, data) {
-        _ if !is_walked(protocol) => pieces::refuses_message(protocol, 0, 0),
+        _ if !is_walked(protocol) => pieces::refuses_message(whole(protocol), ptr::null_mut()),
         (Some(net), Some(data)) if paged == 0 => refuses_datagram(protocol, data, len, net),
         _ => links::refuses_unjudged(Via::Rtnetlink),
     };
@@ -232,8 +238,8 @@ extern "C" fn step(_step: u32, state: *mut Loop) -> i64 {
                 state.refused |= u32::from(refuses_port(walk));
             }
             if state.pieces {
-                let refused =
-                    pieces::refuses_message(state.protocol, walk.message_type, walk.family);
+                let message = message(walk, state.protocol, state.net);
+                let refused = pieces::refuses_message(message, &mut judgement.view);
                 state.refused |= u32::from(refused);
             }
             GO_ON
@@ -270,6 +276,32 @@ extern "C" fn netadmin_walk(walk: *mut Walk, data: u64) -> u32 {
     }
 }
 
+/// The message at hand. Of its device nothing is known if an earlier message of the
+/// datagram may have given the index to another.
+#[inline(always)]
+fn message(walk: &Walk, protocol: u16, net: Address) -> Message {
+    let settled = walk.unstable & UNSETTLED_LINKS == 0;
+    Message {
+        protocol,
+        message_type: walk.message_type,
+        family: walk.family,
+        index: if settled { walk.index } else { 0 },
+        net: net.value(),
+    }
+}
+
+/// A datagram of a family that is not walked.
+#[inline(always)]
+fn whole(protocol: u16) -> Message {
+    Message {
+        protocol,
+        message_type: 0,
+        family: 0,
+        index: 0,
+        net: 0,
+    }
+}
+
 #[inline(always)]
 fn refuses_link(judgement: &mut Judgement, net: Address, pieces: bool) -> bool {
     let Judgement { walk, view } = judgement;
@@ -283,7 +315,7 @@ fn refuses_link(judgement: &mut Judgement, net: Address, pieces: bool) -> bool {
     let mut refused = links::refuses(&walk.link, view, via);
     if pieces && (walk.link.of_bridge != 0 || matches!(via, Via::Rtnetlink)) {
         // A bridge's is a piece as a whole.
-        refused |= pieces::refuses_message(NETLINK_ROUTE, walk.message_type, walk.family);
+        refused |= pieces::refuses_message(message(walk, NETLINK_ROUTE, net), view);
     } else if pieces {
         refused |= links::refuses_changes(&walk.link, view, via);
         refused |= links::refuses_creation(&walk.link, via);

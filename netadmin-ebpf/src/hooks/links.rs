@@ -1,6 +1,8 @@
 //! What a request to change a link would do, with the devices' state: shared
 //! by the hooks that see such requests.
 
+use core::ptr;
+
 use netadmin_common::{
     Device, OperationKind, Via,
     device::kind,
@@ -288,8 +290,8 @@ pub fn refuses_unjudged(via: Via) -> bool {
 /// refused.
 #[inline(always)]
 pub fn refuses_changes(request: &LinkRequest, view: &LinkView, via: Via) -> bool {
-    guard::current().is_some_and(|guard| guard.policy.rules_net_admin())
-        && refuses_pieces(netadmin_link_changes(request, view), via)
+    let pieces = netadmin_link_changes(request, view);
+    netadmin_link_pieces(pieces, via as u32, request, view) != 0
 }
 
 /// Whether making a link as requested is refused.
@@ -301,7 +303,7 @@ pub fn refuses_creation(request: &LinkRequest, via: Via) -> bool {
 /// Whether any of these pieces is refused; each that is has its event.
 #[inline(always)]
 pub fn refuses_pieces(pieces: LinkPieces, via: Via) -> bool {
-    netadmin_link_pieces(pieces, via as u32) != 0
+    netadmin_link_pieces(pieces, via as u32, ptr::null(), ptr::null()) != 0
 }
 
 #[unsafe(no_mangle)]
@@ -317,6 +319,52 @@ extern "C" fn netadmin_link_changes(
     }
 }
 
+/// What is granted on the device that the request is about, if that is known.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_link_granted(
+    request: *const LinkRequest,
+    view: *const LinkView,
+    policy: u32,
+) -> LinkPieces {
+    // SAFETY: the verifier checks that callers pass a whole request and view.
+    let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
+        return 0;
+    };
+    if view.unstable & UNSETTLED_LINKS != 0 || request.other_namespace != 0 {
+        return 0;
+    }
+    POLICIES
+        .get(policy)
+        .map_or(0, |policy| policy.grants.links_on(&view.device))
+}
+
+/// Whether an operation is granted on the device with this index. `view` is room for
+/// the device, which has none on the stack.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn netadmin_granted(
+    kind: u32,
+    index: u32,
+    net: u64,
+    view: *mut LinkView,
+    policy: u32,
+) -> u32 {
+    // SAFETY: the verifier checks that callers pass a whole view.
+    let (Some(kind), Some(view)) = (OperationKind::from_number(kind as u16), unsafe {
+        view.as_mut()
+    }) else {
+        return 0;
+    };
+    let sought = netdev::by_index(Address::from_field(net), index, &mut view.searched);
+    if !take(sought.found(), &mut view.device) {
+        return 0;
+    }
+    POLICIES.get(policy).map_or(0, |policy| {
+        u32::from(policy.grants.hold(kind, &view.device))
+    })
+}
+
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn netadmin_link_creation(request: *const LinkRequest) -> LinkPieces {
@@ -324,20 +372,30 @@ extern "C" fn netadmin_link_creation(request: *const LinkRequest) -> LinkPieces 
     unsafe { request.as_ref() }.map_or(LinkPieces::MAX, creation)
 }
 
+/// `request` and `view` are null where no condition can be met.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn netadmin_link_pieces(pieces: LinkPieces, via: u32) -> u32 {
+extern "C" fn netadmin_link_pieces(
+    pieces: LinkPieces,
+    via: u32,
+    request: *const LinkRequest,
+    view: *const LinkView,
+) -> u32 {
     let Some(guard) = guard::current() else {
         return 0;
     };
-    let refused = pieces & guard.policy.net_admin.refused.links();
+    let mut refused = pieces & guard.policy.net_admin.refused.links();
     if refused == 0 {
         return 0;
+    }
+    if guard.policy.grants.len != 0 {
+        refused &= !netadmin_link_granted(request, view, guard.index);
     }
     let mut answer = 0;
     for bit in 0..LinkPieces::BITS {
         if refused & (1 << bit) != 0 {
-            answer |= u32::from(Question::packed(link_number(bit), via, false).is_refused());
+            let question = Question::packed(link_number(bit), via, false).under(guard.index);
+            answer |= u32::from(question.is_refused());
         }
     }
     answer

@@ -11,7 +11,7 @@ use netadmin_common::{
     OperationKind, SocketOption, Via,
     call::{CALL_ALLOWED, CALL_REFUSED},
     ioctl::{ioctl_piece, ioctl_piece_besides, is_question},
-    netlink::{Class, NETLINK_ROUTE, classify, pieces::FLAGS},
+    netlink::{Class, LinkView, NETLINK_ROUTE, classify, pieces::FLAGS},
     policy::MODE_AUDIT,
     sockopt::sockopt_piece,
 };
@@ -263,20 +263,46 @@ impl Places {
     }
 }
 
+/// A netlink message, as far as it says which piece it is, and where the device lies
+/// that it is about.
+#[derive(Clone, Copy)]
+pub struct Message {
+    /// The netlink family.
+    pub protocol: u16,
+    /// `nlmsg_type`.
+    pub message_type: u16,
+    /// The first byte of the payload.
+    pub family: u8,
+    /// The device's index, if it has one and that is known; else 0.
+    pub index: u32,
+    /// The network namespace.
+    pub net: u64,
+}
+
 /// Whether a netlink message is refused when it is sent; else what is to be
-/// answered if the capability is asked for is recorded.
+/// answered if the capability is asked for is recorded. `view` is room for the device.
 #[inline(always)]
-pub fn refuses_message(protocol: u16, message_type: u16, family: u8) -> bool {
-    netadmin_message(
-        u32::from(protocol),
-        u32::from(message_type),
-        u32::from(family),
-    ) != 0
+pub fn refuses_message(message: Message, view: *mut LinkView) -> bool {
+    let Message {
+        protocol,
+        message_type,
+        family,
+        index,
+        net,
+    } = message;
+    let what = u32::from(message_type) | u32::from(family) << 16;
+    netadmin_message(u32::from(protocol), what, index, net, view) != 0
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn netadmin_message(protocol: u32, message_type: u32, family: u32) -> u32 {
+extern "C" fn netadmin_message(
+    protocol: u32,
+    what: u32,
+    index: u32,
+    net: u64,
+    view: *mut LinkView,
+) -> u32 {
     let Some(guard) = guard::current() else {
         return 0;
     };
@@ -285,11 +311,17 @@ extern "C" fn netadmin_message(protocol: u32, message_type: u32, family: u32) ->
     } else {
         Via::Netlink
     };
-    let kind = match classify(protocol as u16, message_type as u16, family as u8) {
+    let kind = match classify(protocol as u16, what as u16, (what >> 16) as u8) {
         Class::Nothing | Class::Link => return 0,
-        Class::Sent(kind) => return u32::from(ask(kind, via)),
+        Class::Sent(kind) => {
+            let granted = guard.policy.grants.len != 0
+                && index.cast_signed() > 0
+                && guard.policy.net_admin.refused.contains(kind)
+                && links::netadmin_granted(kind as u32, index, net, view, guard.index) != 0;
+            return u32::from(!granted && ask(kind, via));
+        }
         Class::Asked(kind) => kind,
-        Class::Family => family_of(message_type),
+        Class::Family => family_of(what & 0xffff),
     };
     if !guard.policy.net_admin.refused.contains(kind) {
         return 0;

@@ -3,6 +3,7 @@
 mod area;
 mod areas;
 mod arrivals;
+mod conditions;
 mod differential;
 mod places;
 
@@ -16,6 +17,7 @@ pub fn trials() -> Vec<Trial> {
     areas::add(&mut trials);
     places::add(&mut trials);
     arrivals::add(&mut trials);
+    conditions::add(&mut trials);
     differential::add(&mut trials);
     trials.finish()
 }

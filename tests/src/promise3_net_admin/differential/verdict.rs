@@ -5,7 +5,8 @@ use anyhow::{Result, bail};
 use netadmin_common::ioctl::{ioctl_piece, ioctl_piece_besides};
 use netadmin_common::netlink::pieces::{changes, creation};
 use netadmin_common::netlink::{
-    Class, LinkRequest, LinkView, RTM_NEWLINK, RTM_SETLINK, Step, Walk, classify, is_walked,
+    Class, LinkRequest, LinkView, RTM_NEWLINK, RTM_SETLINK, Step, UNSETTLED_LINKS, Walk, classify,
+    is_walked,
 };
 use netadmin_common::pieces::{LinkPieces, link_number};
 use netadmin_common::sockopt::sockopt_piece;
@@ -125,7 +126,8 @@ impl Core<'_> {
             change: u32::MAX,
             ..LinkRequest::default()
         };
-        let pieces = changes(&request, &look(&request)?);
+        let view = look(&request)?;
+        let pieces = changes(&request, &view) & !self.policy.grants.links_on(&view.device);
         Ok(self
             .refused_of(pieces)
             .map_or(Expected::AsUnguarded, Expected::AsWithout))
@@ -147,12 +149,38 @@ impl Core<'_> {
         loop {
             match walk.step(bytes) {
                 Step::More => {}
-                Step::Message => self.message(protocol, walk.message_type, walk.family, &mut sum),
+                Step::Message => self.on_device(protocol, &walk, &mut look, &mut sum)?,
                 Step::Link => self.link(&mut walk, &mut look, &mut sum)?,
                 Step::Done => return Ok(sum.expected()),
                 Step::Unreadable => bail!("the walk cannot read a slice"),
             }
         }
+    }
+
+    /// A message that may have the index of its device.
+    fn on_device(
+        &self,
+        protocol: u16,
+        walk: &Walk,
+        look: &mut impl FnMut(&LinkRequest) -> Result<LinkView>,
+        sum: &mut Sum,
+    ) -> Result<()> {
+        let class = classify(protocol, walk.message_type, walk.family);
+        let index = LinkRequest {
+            index: walk.index,
+            ..LinkRequest::default()
+        };
+        if let Class::Sent(kind) = class
+            && walk.unstable & UNSETTLED_LINKS == 0
+            && index.by_index()
+            && self.refuses(kind)
+            && self.policy.grants.hold(kind, &look(&index)?.device)
+        {
+            sum.messages += 1;
+            return Ok(());
+        }
+        self.message(protocol, walk.message_type, walk.family, sum);
+        Ok(())
     }
 
     fn message(&self, protocol: u16, message_type: u16, family: u8, sum: &mut Sum) {
@@ -176,12 +204,14 @@ impl Core<'_> {
     ) -> Result<()> {
         let is_whole = !matches!(walk.link.message_type as u16, RTM_NEWLINK | RTM_SETLINK);
         if walk.link.of_bridge != 0 || is_whole {
-            self.message(0, walk.message_type, walk.family, sum);
+            self.on_device(0, walk, look, sum)?;
         } else {
             sum.messages += 1;
             let mut view = look(&walk.link)?;
             view.unstable |= walk.unstable;
-            let pieces = changes(&walk.link, &view) | creation(&walk.link);
+            let known = view.unstable & UNSETTLED_LINKS == 0 && walk.link.other_namespace == 0;
+            let granted = self.policy.grants.links_on(&view.device) * u64::from(known);
+            let pieces = changes(&walk.link, &view) & !granted | creation(&walk.link);
             sum.refused = self.refused_of(pieces).or(sum.refused);
         }
         if sum.refused.is_none() {
