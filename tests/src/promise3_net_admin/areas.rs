@@ -64,7 +64,7 @@ fn is_granted(stage: &Stage<'_>, area: &'static Area) -> Result<()> {
 fn within(area: &Area) -> Result<Container> {
     let cgroup = Cgroup::make(&cgroup_of(area)).context("make a control group")?;
     let container = Container::within(&cgroup)?;
-    let guarded = poll(5 * DEFERRED, || match container.attempt(pf_key) {
+    let guarded = poll(DEFERRED, || match container.attempt(pf_key) {
         Ok(result) => result.is_err().then_some(Ok(())),
         Err(error) => Some(Err(error)),
     });

@@ -160,7 +160,7 @@ fn late(stage: &Stage<'_>) -> Result<()> {
     let loaded = container.set_up(|| shell("modprobe -r fou; modprobe fou"))?;
     ensure!(loaded.status == 0, "{loaded:#?}");
     let family = id("fou")?.context("no family fou")?;
-    let known = poll(5 * DEFERRED, || match attempt(stage, &container, family) {
+    let known = poll(DEFERRED, || match attempt(stage, &container, family) {
         Ok(operation) if operation == "unclassified" => None,
         other => Some(other),
     });

@@ -84,7 +84,7 @@ fn lost_births(stage: &Stage<'_>) -> Result<()> {
             .contains("looking at all of them again")
             .then_some(())
     };
-    poll(Duration::from_secs(10), said).context("the agent did not notice")
+    poll(Duration::from_secs(30), said).context("the agent did not notice")
 }
 
 /// Makes a cgroup and a process in it, by `CLONE_INTO_CGROUP`, whose first act is

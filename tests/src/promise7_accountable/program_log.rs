@@ -10,7 +10,7 @@ use crate::attack::sockopt::udp_socket;
 use crate::rig::{Agent, Container, Trials, USUAL_POLICY, poll};
 
 /// How long a debug line may take.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(30);
 
 pub fn add(trials: &mut Trials) {
     trials.alone("log_programs_tells_of_a_decision", || {

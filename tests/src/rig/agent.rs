@@ -29,8 +29,8 @@ fn program() -> PathBuf {
 
 /// Under emulation, checking the programs takes the kernel a while.
 const START_LIMIT: Duration = Duration::from_secs(120);
-const STOP_LIMIT: Duration = Duration::from_secs(30);
-const EVENT_LIMIT: Duration = Duration::from_secs(10);
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+const EVENT_LIMIT: Duration = Duration::from_secs(30);
 
 /// Guards one control group, whose one refusal marks the end of what came before.
 const SENTINEL_POLICY: &str = r#"

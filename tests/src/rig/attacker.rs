@@ -120,7 +120,7 @@ impl Attacker {
     /// Stops it after the attempt at hand.
     pub fn stop(mut self) -> Tally {
         self.shared.stop.store(1, Ordering::SeqCst);
-        super::poll(Duration::from_secs(10), || {
+        super::poll(Duration::from_secs(30), || {
             (self.shared.stop.load(Ordering::SeqCst) == 2).then_some(())
         });
         drop(self.process.take());

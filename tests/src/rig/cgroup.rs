@@ -65,7 +65,7 @@ impl Cgroup {
     /// Removes it, waiting a little for processes that are about to end.
     pub fn remove(&self) -> io::Result<()> {
         let mut last = Ok(());
-        poll(Duration::from_secs(2), || {
+        poll(Duration::from_secs(20), || {
             last = fs::remove_dir(self.directory());
             last.is_ok().then_some(())
         });

@@ -9,7 +9,7 @@ use super::follow::{EventFile, Mark};
 use super::{Event, poll};
 use crate::attack::packet::{Membership, join};
 
-const RISE_LIMIT: Duration = Duration::from_secs(10);
+const RISE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The device whose rises, made by the rig itself, mark the end of what came before.
 const SENTINEL: &str = "lo";
