@@ -19,7 +19,7 @@ use crate::output;
 
 /// Prints what this machine can do. Succeeds if it can enforce.
 pub fn doctor() -> anyhow::Result<Exit> {
-    let mut findings = findings();
+    let mut findings = with_cgroup_ids(checks::all(&Root::of_this_machine()));
     findings.push(checks::program_load(Some(probe_load())));
     findings.push(checks::promiscuous(&Inventory::of_all()));
     output::print(&render(&findings))?;
@@ -29,7 +29,7 @@ pub fn doctor() -> anyhow::Result<Exit> {
 /// Whether this machine can enforce, as far as can be told without loading a
 /// program. The error names what is missing, and the remedy.
 pub fn require() -> Result<(), CannotEnforce> {
-    let missing: Vec<_> = findings()
+    let missing: Vec<_> = with_cgroup_ids(checks::required(&Root::of_this_machine()))
         .iter()
         .filter(|finding| finding.state == State::Fail)
         .map(ToString::to_string)
@@ -41,9 +41,8 @@ pub fn require() -> Result<(), CannotEnforce> {
     }
 }
 
-/// What can be told without loading a program.
-fn findings() -> Vec<Finding> {
-    let mut findings = checks::all(&Root::of_this_machine());
+/// And whether a cgroup is found by its id, which no files of a machine can say.
+fn with_cgroup_ids(mut findings: Vec<Finding>) -> Vec<Finding> {
     let found = find_by_id().map_err(|error| error.to_string());
     findings.push(checks::cgroup_ids(found));
     findings

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     rc::Rc,
     thread::sleep,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::history;
@@ -243,9 +243,16 @@ impl Programs {
     /// Attaches what refuses.
     pub fn enforce(&mut self) -> Result<(), KernelError> {
         self.attach_all(JUDGES)?;
+        let judging = Instant::now();
         self.show_control_message()?;
-        sleep(UNDER_WAY);
-        self.attach_all(ANSWERERS)
+        for &(name, attachment) in ANSWERERS {
+            self.load_program(name, attachment)?;
+        }
+        sleep(UNDER_WAY.saturating_sub(judging.elapsed()));
+        for &(name, attachment) in ANSWERERS {
+            self.attach(name, attachment)?;
+        }
+        Ok(())
     }
 
     /// Attaches what sees promiscuity rise.
@@ -285,7 +292,8 @@ impl Programs {
 
     fn attach_all(&mut self, programs: &[(&'static str, Attachment)]) -> Result<(), KernelError> {
         for &(name, attachment) in programs {
-            match self.attach(name, attachment) {
+            let loaded = self.load_program(name, attachment);
+            match loaded.and_then(|()| self.attach(name, attachment)) {
                 // The kernel's BTF does not know the hook.
                 Err(KernelError::Program {
                     source: ProgramError::Btf(_),
@@ -297,37 +305,56 @@ impl Programs {
         Ok(())
     }
 
-    fn attach(&mut self, name: &'static str, attachment: Attachment) -> Result<(), KernelError> {
-        let load_error = |source| KernelError::Program {
+    fn load_program(
+        &mut self,
+        name: &'static str,
+        attachment: Attachment,
+    ) -> Result<(), KernelError> {
+        let error = |source| KernelError::Program {
             act: "load",
             program: name,
             source,
         };
-        let attach_error = |source| KernelError::Program {
+        let btf = self.btf.as_ref().ok_or(KernelError::NoObject)?;
+        let program = program(&mut self.ebpf, name)?;
+        macro_rules! load {
+            ($kind:ty, $target:expr) => {{
+                let program: &mut $kind = program.try_into().map_err(error)?;
+                program.load($target, btf).map_err(error)
+            }};
+        }
+        match attachment {
+            Attachment::Lsm(hook) => load!(Lsm, hook),
+            Attachment::Fentry(function) => load!(FEntry, function),
+            Attachment::Fexit(function) => load!(FExit, function),
+            Attachment::Tracepoint(name) => load!(BtfTracePoint, name),
+        }
+    }
+
+    fn attach(&mut self, name: &'static str, attachment: Attachment) -> Result<(), KernelError> {
+        let error = |source| KernelError::Program {
             act: "attach",
             program: name,
             source,
         };
         let pin = self.set.as_ref().map(|set| set.link(name));
-        let btf = self.btf.as_ref().ok_or(KernelError::NoObject)?;
         let program = program(&mut self.ebpf, name)?;
-        macro_rules! load_and_attach {
-            ($kind:ty, $target:expr) => {{
-                let program: &mut $kind = program.try_into().map_err(load_error)?;
-                program.load($target, btf).map_err(load_error)?;
-                let link = program.attach().map_err(attach_error)?;
+        macro_rules! attach {
+            ($kind:ty) => {{
+                let program: &mut $kind = program.try_into().map_err(error)?;
+                let link = program.attach().map_err(error)?;
                 if let Some(path) = pin {
-                    let link = program.take_link(link).map_err(attach_error)?;
+                    let link = program.take_link(link).map_err(error)?;
                     pin_link(link.into(), name, &path)?;
                 }
                 Ok(())
             }};
         }
         match attachment {
-            Attachment::Lsm(hook) => load_and_attach!(Lsm, hook),
-            Attachment::Fentry(function) => load_and_attach!(FEntry, function),
-            Attachment::Fexit(function) => load_and_attach!(FExit, function),
-            Attachment::Tracepoint(name) => load_and_attach!(BtfTracePoint, name),
+            Attachment::Lsm(_) => attach!(Lsm),
+            Attachment::Fentry(_) => attach!(FEntry),
+            Attachment::Fexit(_) => attach!(FExit),
+            Attachment::Tracepoint(_) => attach!(BtfTracePoint),
         }
     }
 

@@ -72,9 +72,11 @@ pub fn start(policies: PolicySet, sink: Sink, options: &RunOptions) -> anyhow::R
     if let Some(set) = programs.set() {
         set.complete()?;
     }
-    before.remove()?;
-    sleep(UNDER_WAY);
-    programs.overlap()?.set(0, 0, 0)?;
+    if before.any() {
+        before.remove()?;
+        sleep(UNDER_WAY);
+        programs.overlap()?.set(0, 0, 0)?;
+    }
 
     programs.forget_types();
     let events = register(programs.take_events()?)?;

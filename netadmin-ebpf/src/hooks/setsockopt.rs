@@ -16,7 +16,9 @@ use netadmin_common::{
 use crate::{
     guard::{self, Guard},
     kernel::{
-        argument_u32, cgroup, follow, layout,
+        argument_u32,
+        cast::follow,
+        cgroup, layout,
         task::{self, Call},
     },
     maps::CALLS,
@@ -86,7 +88,7 @@ fn answer(ctx: LsmContext, record: &GuardRecord) -> i32 {
 /// option (`socketcall`, io_uring).
 #[inline(never)]
 fn record(ctx: &LsmContext) {
-    if task::hides_its_call()
+    if (task::in_compat_syscall() || task::uses_io_uring())
         && guard::current().is_some_and(|guard| guard.policy.rules_net_admin())
         && let Some(call) = CALLS.of_current()
     {

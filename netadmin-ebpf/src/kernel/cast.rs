@@ -13,7 +13,9 @@
 
 use core::mem::transmute;
 
-use super::{Address, layout};
+use netadmin_common::netlink::Plain;
+
+use super::{Address, field, layout, layout::Offset};
 
 /// `bpf_rdonly_cast(obj, btf_id)`.
 type Cast = extern "C" fn(address: u64, type_id: u64) -> *const u64;
@@ -28,11 +30,47 @@ pub fn nonzero_word(address: Address) -> Option<u64> {
     if type_id == 0 {
         return address.load().filter(|word| *word != 0);
     }
-    // SAFETY: the agent makes of it a call of a function of this type. Its pointer
-    // is to a struct of whole words, and a load through it cannot fault.
-    let word = unsafe {
-        let rdonly_cast = transmute::<usize, Cast>(PLACEHOLDER);
-        rdonly_cast(address.value(), type_id).read_volatile()
-    };
+    // SAFETY: a load through it cannot fault.
+    let word = unsafe { words(address, type_id).read_volatile() };
     (word != 0).then_some(word)
+}
+
+/// What lies at `address` as a struct of whole words, readable for the verifier.
+#[inline(always)]
+fn words(address: Address, type_id: u64) -> *const u64 {
+    // SAFETY: the agent makes of it a call of a function of this type.
+    unsafe {
+        let rdonly_cast = transmute::<usize, Cast>(PLACEHOLDER);
+        rdonly_cast(address.value(), type_id)
+    }
+}
+
+/// As [`field`], of a struct that is typed or was come to by [`follow`]. To load a
+/// pointer that is typed costs the verifier three searches through all of the kernel's
+/// types (`btf_nested_type_is_trusted`, from 6.4 on): as much as 500 instructions.
+///
+/// # Safety
+/// As [`field`].
+#[inline(always)]
+pub unsafe fn through<T: Plain>(pointer: *const u8, offset: &Offset) -> T {
+    let type_id = layout::TYPE_OF_WORDS.load();
+    // SAFETY: as the caller promises; and as above.
+    unsafe {
+        if type_id == 0 {
+            return field(pointer, offset);
+        }
+        let place = Address::of(pointer).at(offset);
+        words(place, type_id).cast::<T>().read_volatile()
+    }
+}
+
+/// Follows a pointer among the fields of such a struct; NULL if it points nowhere, or
+/// if what it lies in cannot be read.
+///
+/// # Safety
+/// As [`field`], with a pointer to a struct as field.
+#[inline(always)]
+pub unsafe fn follow(pointer: *const u8, offset: &Offset) -> *const u8 {
+    // SAFETY: as the caller promises.
+    unsafe { through::<u64>(pointer, offset) as *const u8 }
 }

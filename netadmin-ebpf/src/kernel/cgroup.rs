@@ -1,6 +1,10 @@
 //! Control groups, by the id of their kernfs node.
 
-use super::{Address, field, follow, layout};
+use super::{
+    Address,
+    cast::{follow, through},
+    layout,
+};
 
 /// Whether a `struct cgroup` is of the v2 hierarchy, whose number is 0: ids are
 /// only unique within one.
@@ -20,10 +24,10 @@ pub fn id(cgroup: Address) -> Option<u64> {
         .read(&layout::KERNFS_NODE_ID)
 }
 
-/// The id of a `struct cgroup` that is typed for the verifier; `None` for NULL.
+/// The id of a `struct cgroup` that was come to by [`follow`]; `None` for NULL.
 ///
 /// # Safety
-/// As [`field`].
+/// As [`through`].
 #[inline(always)]
 pub unsafe fn id_of_typed(cgroup: *const u8) -> Option<u64> {
     if cgroup.is_null() {
@@ -32,7 +36,7 @@ pub unsafe fn id_of_typed(cgroup: *const u8) -> Option<u64> {
     // SAFETY: as the caller promises.
     unsafe {
         let node = follow(cgroup, &layout::CGROUP_KN);
-        (!node.is_null()).then(|| field(node, &layout::KERNFS_NODE_ID))
+        (!node.is_null()).then(|| through(node, &layout::KERNFS_NODE_ID))
     }
 }
 

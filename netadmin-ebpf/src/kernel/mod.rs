@@ -98,17 +98,6 @@ impl Address {
     }
 }
 
-/// Follows a pointer among the fields of such a struct: what it points to is typed,
-/// too. NULL if it points nowhere, and if what it lies in cannot be read.
-///
-/// # Safety
-/// As [`field`], with a pointer to a struct as field.
-#[inline(always)]
-pub unsafe fn follow(pointer: *const u8, offset: &Offset) -> *const u8 {
-    // SAFETY: as the caller promises.
-    unsafe { field::<u64>(pointer, offset) as *const u8 }
-}
-
 /// The low half of a program's `n`th argument: one load, where an `i32` of
 /// `ctx.arg` takes two shifts more to compare.
 #[inline(always)]

@@ -5,7 +5,12 @@ use aya_ebpf::{
     helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs},
 };
 
-use super::{Address, field, follow, layout, layout::Offset};
+use super::{
+    Address,
+    cast::{follow, through},
+    field, layout,
+    layout::Offset,
+};
 
 /// `TS_COMPAT` (arch/x86/include/asm/thread_info.h): the call came by the
 /// 32-bit entry.
@@ -60,7 +65,7 @@ pub fn identity() -> Identity {
         Identity {
             pid: field(task, &layout::TASK_TGID),
             tid: field(task, &layout::TASK_PID),
-            uid: field(follow(task, &layout::TASK_CRED), &layout::CRED_UID),
+            uid: through(follow(task, &layout::TASK_CRED), &layout::CRED_UID),
             name: field(task, &layout::TASK_COMM),
         }
     }
@@ -82,8 +87,8 @@ pub fn uses_io_uring() -> bool {
         return true;
     }
     // SAFETY: `current` is typed, and `io_uring` is a pointer.
-    let context: u64 = unsafe { field(current().cast(), &layout::TASK_IO_URING) };
-    context != 0
+    let context = unsafe { follow(current().cast_const().cast(), &layout::TASK_IO_URING) };
+    !context.is_null()
 }
 
 /// Whether the saved registers may not name the call: 32-bit code can pass its
