@@ -1,12 +1,30 @@
 //! Truth as a number, 0 or 1: for what would otherwise be many branches on values that
 //! the kernel's verifier knows, each way through which it follows apart.
 
-use core::hint::black_box;
+#[cfg(target_arch = "bpf")]
+use core::arch::asm;
 
 /// 1 unless `number` is 0. (Opaque, or the compiler makes a branch of it.)
 #[inline(always)]
 pub fn nonzero(number: u64) -> u64 {
-    black_box(number | number.wrapping_neg()) >> 63
+    opaque(number | number.wrapping_neg()) >> 63
+}
+
+/// The number, of which the compiler no longer knows where it comes from.
+#[cfg(not(target_arch = "bpf"))]
+#[inline(always)]
+pub fn opaque(number: u64) -> u64 {
+    core::hint::black_box(number)
+}
+
+/// The number, of which the compiler no longer knows where it comes from. (`black_box`
+/// puts it on the stack, of which there is little.)
+#[cfg(target_arch = "bpf")]
+#[inline(always)]
+pub fn opaque(mut number: u64) -> u64 {
+    // SAFETY: moves a register onto itself.
+    unsafe { asm!("{n} = {n}", n = inout(reg) number, options(pure, nomem, nostack)) };
+    number
 }
 
 /// 1 for 0, and 0 for 1.

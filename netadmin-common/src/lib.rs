@@ -6,6 +6,7 @@
 //! `check` run the very code that the kernel runs.
 
 #![no_std]
+#![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 pub mod bits;
 pub mod call;

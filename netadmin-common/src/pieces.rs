@@ -1,7 +1,6 @@
 //! The pieces of `CAP_NET_ADMIN`, as sets: a decision is one bit test.
 
-use core::hint::black_box;
-
+use crate::bits::opaque;
 use crate::catalogue::OperationKind;
 
 /// Words of a [`PieceSet`]: a bit for each number of an operation below 256.
@@ -36,7 +35,7 @@ impl PieceSet {
     /// verifier; the compiler, which knows the enum, would leave it out.)
     #[inline(always)]
     pub fn contains(&self, kind: OperationKind) -> bool {
-        let number = usize::from(black_box(kind as u16));
+        let number = opaque(u64::from(kind as u16)) as usize;
         self.words[(number / 64) & (PIECE_WORDS - 1)] & (1 << (number % 64)) != 0
     }
 

@@ -354,21 +354,22 @@ fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
         return;
     };
     let event = entry.as_mut_ptr();
-    let who = task::identity();
     // Field by field, since a record built on the stack would not leave the
     // callers enough of it. `comm` and `ifname` are sixteen bytes each.
     //
     // SAFETY: `event` points to room for a record, and every field is written;
     // the helpers have no preconditions.
     unsafe {
+        let who = task::identity();
+        (*event).pid = who.pid;
+        (*event).tid = who.tid;
+        (*event).uid = who.uid;
+        (&raw mut (*event).comm).cast::<[u64; 2]>().write(who.name);
         (*event).layout = LAYOUT_VERSION;
         (*event).kind = kind as u16;
         (*event).via = question.via as u16;
         (*event).time = bpf_ktime_get_boot_ns();
         (*event).cgroup = guard.cgroup;
-        (*event).pid = who.pid;
-        (*event).tid = who.tid;
-        (*event).uid = who.uid;
         (*event).policy = guard.index;
         (*event).rule = rule as u16;
         (*event).operation = question.kind as u16;
@@ -386,7 +387,6 @@ fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
         (*event).netns = 0;
         (*event).signal = 0;
         (*event).generation = GENERATION.load();
-        (&raw mut (*event).comm).cast::<[u64; 2]>().write(who.name);
         (&raw mut (*event).ifname)
             .cast::<[u64; 2]>()
             .write(question.name.words());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::build::{self, Programs};
 use crate::initramfs::Job;
@@ -117,6 +117,19 @@ pub fn gate(cache: &Cache, kernel: &Kernel, programs: &Programs) -> Result<Tally
 }
 
 fn on_this_machine(programs: &Programs, arguments: &[String]) -> Result<u8> {
+    let doctor = Command::new(host_program(programs, "netadmin-agent")?)
+        .arg("doctor")
+        .output()
+        .context("start the agent's doctor")?;
+    if !doctor.status.success() {
+        bail!(
+            "this machine cannot load the agent's programs, of which the cost is to be \
+             measured; mend what fails here, or measure in a virtual machine \
+             (`cargo xtask bench`):\n{}{}",
+            String::from_utf8_lossy(&doctor.stdout),
+            String::from_utf8_lossy(&doctor.stderr),
+        );
+    }
     let mut bench = Command::new(host_program(programs, "netadmin-bench")?);
     bench.env("NETADMIN_AGENT", host_program(programs, "netadmin-agent")?);
     bench.arg("--time").arg("--floor").arg(ebpf::floor());

@@ -104,6 +104,24 @@ pub fn take(device: Option<Address>, into: &mut Device) -> bool {
     }
 }
 
+/// Whether the policy with this index excepts a device and the one below it.
+#[inline(always)]
+pub fn excepts(policy: u32, device: &Device, lower: &Device) -> bool {
+    netadmin_excepts(policy, device, lower) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_excepts(policy: u32, device: *const Device, lower: *const Device) -> u32 {
+    // SAFETY: the verifier checks that callers pass whole devices.
+    let (Some(device), Some(lower)) = (unsafe { (device.as_ref(), lower.as_ref()) }) else {
+        return 0;
+    };
+    POLICIES
+        .get(policy)
+        .map_or(0, |policy| u32::from(policy.excepts_stack(device, lower)))
+}
+
 /// Whether the current task's policy refuses any of the operations that
 /// `request` is; each is reported.
 ///

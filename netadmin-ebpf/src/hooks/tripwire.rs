@@ -79,7 +79,7 @@ fn is_against(guard: &Guard, device: Address, quiet: bool) -> bool {
     links::take(netdev::lower(device), &mut lower);
     let direct = guard.policy.promiscuous.flags & PROMISCUOUS_SIDE_EFFECTS_ALLOW == 0
         || is_direct(&seen, quiet);
-    let excepted = guard.policy.excepts_stack(&seen, &lower);
+    let excepted = links::excepts(guard.index, &seen, &lower);
     is_breach(guard.policy, excepted, direct)
 }
 

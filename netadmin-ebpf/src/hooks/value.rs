@@ -16,7 +16,6 @@ use super::{
 use crate::{
     guard,
     kernel::{Address, layout, netdev},
-    maps::POLICIES,
     report::{self, Question},
 };
 
@@ -157,9 +156,6 @@ extern "C" fn netadmin_membership(
     let Some(question) = (unsafe { question.as_mut() }) else {
         return 1;
     };
-    let Some(policy) = POLICIES.get(question.policy()) else {
-        return 0;
-    };
     let mut searched = 0;
     let device = netdev::by_index(Address::from_field(net), ifindex, &mut searched).found();
     // (Two devices, not a view: 6.1 counts the stack of a chain of calls.)
@@ -174,7 +170,7 @@ extern "C" fn netadmin_membership(
         // dev_uc_add, __dev_set_rx_mode.
         OperationKind::PromiscuousUnicastFilter
     };
-    let excepted = policy.excepts_stack(&seen, &lower);
+    let excepted = links::excepts(question.policy(), &seen, &lower);
     *question = Question::on_device(kind, Via::AddMembership)
         .under(question.policy())
         .asked_once()
