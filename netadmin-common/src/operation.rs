@@ -186,6 +186,8 @@ vias! {
     Getsockopt = 35, "getsockopt";
     /// A control message of `sendmsg(2)`, or of `sendmmsg(2)` or io_uring.
     Sendmsg = 36, "sendmsg";
+    /// A write to a file of /proc/sys/net.
+    Sysctl = 37, "sysctl";
 }
 
 /// What is known of an option's value.

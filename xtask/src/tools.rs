@@ -17,7 +17,7 @@ const SUITE: &str = "trixie";
 
 /// The packages, and what is taken from each.
 const TOOLS: &[(&str, &[&str])] = &[
-    ("iproute2", &["ip", "bridge", "tc", "ss"]),
+    ("iproute2", &["ip", "bridge", "tc", "ss", "devlink", "tipc"]),
     ("tcpdump", &["tcpdump"]),
     ("ethtool", &["ethtool"]),
     ("libcap2-bin", &["capsh"]),
@@ -31,6 +31,10 @@ const TOOLS: &[(&str, &[&str])] = &[
     ("conntrack", &["conntrack"]),
     ("ipset", &["ipset"]),
     ("arptables", &["arptables-legacy"]),
+    ("ebtables", &["ebtables-legacy"]),
+    ("ipvsadm", &["ipvsadm"]),
+    ("libteam-utils", &["teamnl"]),
+    ("nfacct", &["nfacct"]),
 ];
 
 /// `ifconfig`, `brctl`, `modprobe` and all the rest, but not the shell: this one
@@ -174,11 +178,15 @@ fn loader(root: &Path) -> Result<PathBuf> {
 
 /// Asks the unpacked loader itself, as `ldd` would: library names and their files.
 fn needed_libraries(root: &Path, program: &Path) -> Result<BTreeMap<String, PathBuf>> {
+    // ebtables has a directory of its own for its library.
     let places = [
-        root.join("usr/lib/x86_64-linux-gnu"),
-        root.join("lib/x86_64-linux-gnu"),
+        "usr/lib/x86_64-linux-gnu",
+        "lib/x86_64-linux-gnu",
+        "usr/lib/ebtables",
     ];
-    let search = places.map(|place| place.display().to_string()).join(":");
+    let search = places
+        .map(|place| root.join(place).display().to_string())
+        .join(":");
     let mut list = Command::new(loader(root)?);
     list.args(["--library-path", &search, "--list"])
         .arg(program);

@@ -13,6 +13,7 @@ pub mod program_log;
 mod programs;
 pub mod symbols;
 mod sys;
+mod sysctl;
 
 pub use error::KernelError;
 pub use families::Families;

@@ -4,6 +4,7 @@
 //! /sys/fs/bpf/netadmin-agent/    locked (flock) by the agent that runs
 //!     OVERLAP, HANDOVER          shared by all sets, of whatever version
 //!     names_of_6                 the names of an earlier set's policies
+//!     sysctl_link                the program on writes to /proc/sys/net
 //!     value_links/CGROUP-ID      where the program that sees values is attached
 //!     set_7_layout_2/            one agent's programs: a set
 //!         GUARDS, POLICIES, …    its maps
@@ -28,6 +29,7 @@ pub const BPFFS: &str = "/sys/fs/bpf";
 /// The agent's directory in it.
 const DIRECTORY: &str = "netadmin-agent";
 const VALUE_LINKS: &str = "value_links";
+const SYSCTL_LINK: &str = "sysctl_link";
 const COMPLETE: &str = "complete";
 const LINK: &str = "link_";
 const NAMES: &str = "names_of_";
@@ -333,6 +335,11 @@ impl Pins {
     /// Where the value program's link to a cgroup is pinned.
     pub fn value_link(&self, cgroup: u64) -> PathBuf {
         self.root.join(VALUE_LINKS).join(cgroup.to_string())
+    }
+
+    /// Where the link of the program on writes to sysctls is pinned: one for all sets.
+    pub fn sysctl_link(&self) -> PathBuf {
+        self.root.join(SYSCTL_LINK)
     }
 
     /// The cgroups that the value program is attached to.

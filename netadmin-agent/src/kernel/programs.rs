@@ -144,9 +144,11 @@ pub struct Programs {
     pub(super) ebpf: Ebpf,
     /// Until all are attached.
     btf: Option<Btf>,
-    pins: Option<Rc<Pins>>,
+    pub(super) pins: Option<Rc<Pins>>,
     set: Option<PinnedSet>,
     limits: Limits,
+    /// Keeps the program on writes to sysctls attached, if nothing is pinned.
+    pub(super) sysctl_link: Option<OwnedFd>,
 }
 
 /// Keeps the value program attached to a cgroup.
@@ -212,6 +214,7 @@ impl Programs {
             pins,
             set,
             limits: options.limits,
+            sysctl_link: None,
         })
     }
 
@@ -379,7 +382,9 @@ impl Programs {
         let pin = self.pins.as_ref().map(|pins| pins.value_link(id));
         let cgroup = File::open(path).map_err(error)?;
         let program = self.value_program_fd()?;
-        let link = sys::attach_setsockopt(program.as_fd(), cgroup.as_fd()).map_err(error)?;
+        let link =
+            sys::attach_to_cgroup(program.as_fd(), cgroup.as_fd(), sys::BPF_CGROUP_SETSOCKOPT)
+                .map_err(error)?;
         let Some(pin) = pin else {
             return Ok(ValueLink::Held(link));
         };
@@ -461,7 +466,7 @@ fn pin_link(link: FdLink, program: &str, path: &Path) -> Result<(), KernelError>
     }
 }
 
-fn program<'a>(
+pub(super) fn program<'a>(
     ebpf: &'a mut Ebpf,
     name: &'static str,
 ) -> Result<&'a mut aya::programs::Program, KernelError> {

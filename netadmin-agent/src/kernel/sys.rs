@@ -16,7 +16,8 @@ const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_LINK_UPDATE: libc::c_long = 29;
 /// `enum bpf_attach_type`.
-const BPF_CGROUP_SETSOCKOPT: u32 = 22;
+pub const BPF_CGROUP_SYSCTL: u32 = 18;
+pub const BPF_CGROUP_SETSOCKOPT: u32 = 22;
 
 /// `union bpf_attr`, as `BPF_OBJ_*` use it.
 #[repr(C)]
@@ -68,13 +69,17 @@ pub fn pin(object: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     bpf(BPF_OBJ_PIN, &attributes).map(drop)
 }
 
-/// Attaches a `cgroup/setsockopt` program to a cgroup. A link always allows other
-/// programs beside it, and takes no flag that says so (`cgroup_bpf_link_attach`).
-pub fn attach_setsockopt(program: BorrowedFd<'_>, cgroup: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+/// Attaches a program to a cgroup. A link always allows other programs beside it, and
+/// takes no flag that says so (`cgroup_bpf_link_attach`).
+pub fn attach_to_cgroup(
+    program: BorrowedFd<'_>,
+    cgroup: BorrowedFd<'_>,
+    attach_type: u32,
+) -> io::Result<OwnedFd> {
     let attributes = LinkCreate {
         prog_fd: program.as_raw_fd().cast_unsigned(),
         target_fd: cgroup.as_raw_fd().cast_unsigned(),
-        attach_type: BPF_CGROUP_SETSOCKOPT,
+        attach_type,
         flags: 0,
     };
     let fd = bpf(BPF_LINK_CREATE, &attributes)?;

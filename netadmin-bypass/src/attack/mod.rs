@@ -20,6 +20,7 @@ pub mod process;
 mod ring;
 pub mod route;
 pub mod sockopt;
+pub mod sysctl;
 pub mod sysfs;
 pub mod tun;
 

@@ -11,6 +11,7 @@ pub mod ioctl;
 pub mod links;
 pub mod pieces;
 pub mod setsockopt;
+pub mod sysctl;
 pub mod sysfs;
 pub mod tripwire;
 pub mod tun;

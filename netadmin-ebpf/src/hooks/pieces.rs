@@ -61,7 +61,9 @@ pub fn refuses(guard: &Guard, call: Call, options: u32) -> bool {
         Call::Sendmsg | Call::Other => match netadmin_place() {
             PLACE_NETLINK => return refuses_netlink(guard),
             PLACE_SYSFS => (OperationKind::SysfsWrite, Via::Sysfs),
-            PLACE_SYSCTL => (OperationKind::SysctlWrite, Via::Capable),
+            // The write itself was judged before (hooks/sysctl.rs), and reported.
+            PLACE_SYSCTL if guard.policy.mode == MODE_AUDIT => return false,
+            PLACE_SYSCTL => (OperationKind::SysctlWrite, Via::Sysctl),
             PLACE_CMSG => (control::option_at_hand().operation(), Via::Sendmsg),
             PLACE_SOCKOPT => recorded_option(),
             // net_ctl_permissions, asked when such a file is opened.

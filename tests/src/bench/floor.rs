@@ -109,6 +109,7 @@ const NOT_ON_CALLS: &[&str] = &[
     "control_message_done",
     "family",
     "promiscuity_breach",
+    "sysctl_write",
     "sysfs_flags_done",
 ];
 

@@ -239,6 +239,41 @@ pub const AREAS: &[Area] = &[
         lines: &["ip sr tunsrc set 2001:db8::7"],
     },
     Area {
+        name: "foo_over_udp",
+        allow: &["genl.fou"],
+        probe: "modprobe fou",
+        set_up: "true",
+        lines: &["ip fou add port 5555 ipproto 47", "ip fou del port 5555"],
+    },
+    Area {
+        name: "team",
+        allow: &["genl.team"],
+        probe: "ip link add team7 type team",
+        set_up: "ip link add team7 type team",
+        lines: &[
+            "teamnl team7 setoption notify_peers_count 3",
+            "teamnl team7 getoption notify_peers_count",
+        ],
+    },
+    Area {
+        name: "tipc",
+        allow: &["genl.tipc"],
+        probe: "modprobe tipc",
+        set_up: "true",
+        lines: &["tipc node set netid 4712"],
+    },
+    Area {
+        name: "devlink",
+        allow: &["genl.devlink"],
+        probe: "devlink dev",
+        set_up: "true",
+        // The guest has no such device. The kernel asks before it looks for one.
+        lines: &[
+            "devlink dev reload pci/0000:ff:1f.7 2>&1 | tee /dev/stderr | \
+             grep -q 'No such device'",
+        ],
+    },
+    Area {
         name: "wireguard",
         allow: &["genl.wireguard"],
         probe: "ip link add wg0 type wireguard",
@@ -294,6 +329,36 @@ pub const AREAS: &[Area] = &[
             "arptables-legacy -L -n",
             "arptables-legacy -F",
         ],
+    },
+    Area {
+        name: "ebtables_legacy",
+        allow: &["ebtables.*"],
+        probe: "modprobe ebtable_filter && ebtables-legacy -L",
+        set_up: "true",
+        lines: &[
+            "ebtables-legacy -A INPUT -s 02:00:00:00:00:01 -j DROP",
+            "ebtables-legacy -L",
+            "ebtables-legacy -F",
+        ],
+    },
+    Area {
+        name: "ipvs",
+        allow: &["genl.ipvs", "ipvs.*"],
+        probe: "modprobe -a ip_vs ip_vs_rr && ipvsadm -L",
+        set_up: "true",
+        lines: &[
+            "ipvsadm -A -t 192.0.2.1:80 -s rr",
+            "ipvsadm -a -t 192.0.2.1:80 -r 192.0.2.2:80 -m",
+            "ipvsadm -L -n",
+            "ipvsadm -C",
+        ],
+    },
+    Area {
+        name: "accounting",
+        allow: &["netfilter.*"],
+        probe: "modprobe nfnetlink_acct",
+        set_up: "true",
+        lines: &["nfacct add x", "nfacct list", "nfacct delete x"],
     },
     Area {
         name: "conntrack",

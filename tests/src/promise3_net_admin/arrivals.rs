@@ -12,7 +12,7 @@ use crate::attack::link::{self, RTM_SETLINK, Target};
 use crate::attack::netlink::{datagram, first_error, route_socket, send};
 use crate::attack::process::shell;
 use crate::attack::sockopt::{open_socket, set_bytes, udp_socket};
-use crate::attack::{Abi, Arrival, Message, Route, sysfs};
+use crate::attack::{Abi, Arrival, Message, Route, sysctl, sysfs};
 use crate::rig::{Container, DEFERRED, Stage, Trials, Watch, errno_of, make, poll};
 
 const NOTHING: &str = r#"version = 1
@@ -29,7 +29,7 @@ name = "cnf"
 match.cgroups = ["/netadmin-test/guarded/**"]
 [policy.net_admin]
 default = "deny"
-allow = ["link.mtu", "sysfs.write", "setsockopt.SO_RCVBUFFORCE"]
+allow = ["link.mtu", "sysfs.write", "sysctl.write", "setsockopt.SO_RCVBUFFORCE"]
 "#;
 
 const AUDIT: &str = r#"version = 1
@@ -76,6 +76,8 @@ const ACTS: &[Act] = &[
         || sysfs::write("dev0", "mtu", "1400"),
         &RINGS,
     ),
+    ("sysctl", set_filter, &[Arrival::Writev]),
+    ("sysctl by io_uring", set_filter, &RINGS),
     ("SO_RCVBUFFORCE", force, &[]),
     ("SO_RCVBUFFORCE by io_uring", force, &RINGS),
 ];
@@ -85,6 +87,11 @@ fn set_mtu() -> io::Result<()> {
     let message = link::change(RTM_SETLINK, Target::Name("dev0")).mtu(1_400);
     send(&socket, &datagram(&[message]))?;
     first_error(&socket)
+}
+
+/// Its owner may write this file without any capability.
+fn set_filter() -> io::Result<()> {
+    sysctl::write("ipv4/conf/dev0/rp_filter", "1")
 }
 
 fn force() -> io::Result<()> {
@@ -192,7 +199,8 @@ fn audit(stage: &Stage<'_>) -> Result<()> {
         set_mtu()?;
         sysfs::write("dev0", "mtu", "1300")?;
         ioctl::set_mtu("dev0", 1_200)?;
-        force()
+        force()?;
+        sysctl::write("ipv4/conf/dev0/forwarding", "1")
     })?;
     let events = watch.events()?;
     let told: Vec<_> = events
@@ -204,6 +212,7 @@ fn audit(stage: &Stage<'_>) -> Result<()> {
         "sysfs.write",
         "link.mtu",
         "setsockopt.SO_RCVBUFFORCE",
+        "sysctl.write",
     ];
     let would = events.iter().all(|event| event.event == "would_refuse");
     ensure!(told == expected.map(Some) && would, "{events:#?}");

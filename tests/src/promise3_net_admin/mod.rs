@@ -5,7 +5,9 @@ mod areas;
 mod arrivals;
 mod conditions;
 mod differential;
+mod options;
 mod places;
+mod sysctls;
 
 use libtest_mimic::Trial;
 
@@ -18,6 +20,8 @@ pub fn trials() -> Vec<Trial> {
     places::add(&mut trials);
     arrivals::add(&mut trials);
     conditions::add(&mut trials);
+    options::add(&mut trials);
+    sysctls::add(&mut trials);
     differential::add(&mut trials);
     trials.finish()
 }

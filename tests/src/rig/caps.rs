@@ -63,8 +63,17 @@ fn drop_from_bounding_set(capability: u32) -> io::Result<()> {
 /// Runs `work` with none in effect, and puts those of [`Capabilities::Network`] into
 /// effect again.
 pub fn with_none_in_effect<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    with(0, work)
+}
+
+/// The same with `CAP_NET_ADMIN` alone.
+pub fn with_net_admin_in_effect<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    with(1 << CAP_NET_ADMIN, work)
+}
+
+fn with<T>(effective: u32, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let both = 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW;
-    set(0, both)?;
+    set(effective, both)?;
     let result = work();
     set(both, both)?;
     result

@@ -23,7 +23,7 @@ mod witness;
 
 pub use agent::{Agent, AgentRun, PROGRAM, new_directory};
 pub use attacker::{Attacker, Tally, Way, set_promisc_on_lo};
-pub use caps::{Capabilities, with_none_in_effect};
+pub use caps::{Capabilities, with_net_admin_in_effect, with_none_in_effect};
 pub use cgroup::{Cgroup, Entrance};
 pub use child::Answer;
 pub use container::{Container, Running};
