@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use netadmin_common::policy::{OPTION_FREE, OPTION_VALUES, PROMISCUOUS_DENY};
 use netadmin_common::{
-    Operation, OperationKind, PolicyRecord, SocketOption, Value, Verdict, decide,
+    Operation, OperationKind, PolicyRecord, SocketOption, Value, ValueSet, Verdict, decide,
 };
 
 fuzz_target!(|input: &[u8]| {
@@ -41,8 +41,23 @@ fuzz_target!(|input: &[u8]| {
 fn record(input: &[u8]) -> Option<(PolicyRecord, &[u8])> {
     let (bytes, rest) = input.split_at_checked(size_of::<PolicyRecord>())?;
     // SAFETY: there are as many bytes, and any are a value of it.
-    let policy = unsafe { bytes.as_ptr().cast::<PolicyRecord>().read_unaligned() };
+    let mut policy = unsafe { bytes.as_ptr().cast::<PolicyRecord>().read_unaligned() };
+    for option in &mut policy.options {
+        sort(&mut option.allowed);
+    }
     Some((policy, rest))
+}
+
+/// Ranges in ascending order, of which none overlaps another.
+fn sort(set: &mut ValueSet) {
+    let used = set.ranges.len().min(set.len as usize);
+    set.ranges[..used].sort_unstable_by_key(|range| range.first);
+    let mut before: Option<i64> = None;
+    for range in &mut set.ranges[..used] {
+        range.first = range.first.max(before.map_or(i64::MIN, |last| last.saturating_add(1)));
+        range.last = range.last.max(range.first);
+        before = Some(range.last);
+    }
 }
 
 fn operation(input: &[u8]) -> Option<(Operation, Option<SocketOption>)> {

@@ -15,6 +15,7 @@ use netadmin_common::{
 use proptest::prelude::*;
 use proptest::sample::select;
 
+/// Of ranges in ascending order that do not overlap.
 fn set(ranges: &[(i64, i64)]) -> ValueSet {
     let mut set = ValueSet::EMPTY;
     for (place, &(first, last)) in set.ranges.iter_mut().zip(ranges) {
@@ -194,8 +195,13 @@ fn operation() -> impl Strategy<Value = Operation> {
     })
 }
 
+/// As many as fit, in ascending order.
 fn ranges() -> impl Strategy<Value = Vec<(i64, i64)>> {
-    prop::collection::vec((-30i64..30, -30i64..30), 0..=MAX_RANGES)
+    prop::collection::btree_set(-30i64..30, 0..=2 * MAX_RANGES).prop_map(|ends| {
+        let ends: Vec<_> = ends.into_iter().collect();
+        let pairs = ends.chunks_exact(2);
+        pairs.map(|pair| (pair[0], pair[1])).collect()
+    })
 }
 
 fn pieces() -> impl Strategy<Value = PieceSet> {
