@@ -16,6 +16,21 @@ pub struct Area {
     pub lines: &'static [&'static str],
 }
 
+impl Area {
+    /// Whether the operation is of this area.
+    pub fn has(&self, operation: &str) -> bool {
+        self.allow.iter().any(|pattern| names(pattern, operation))
+    }
+}
+
+/// Whether an entry of a list names the operation.
+pub fn names(pattern: &str, operation: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(beginning) => operation.starts_with(beginning),
+        None => operation == pattern,
+    }
+}
+
 /// Made for every area: `dev0`, a dummy that is up, and `quiet0`, one that is down.
 pub const BASE: &str = "ip link add dev0 type dummy && ip link set dev0 up \
     && ip link add quiet0 type dummy && ip addr add 203.0.113.1/24 dev dev0";

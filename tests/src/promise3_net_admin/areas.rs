@@ -139,11 +139,7 @@ fn reason(ran: &Ran) -> &str {
 /// A refusal by default of an operation of this area.
 fn check(event: &Event, area: &Area) -> Result<()> {
     let operation = event.operation.as_deref().unwrap_or_default();
-    let of_area = area.allow.iter().any(|name| match name.strip_suffix('*') {
-        Some(beginning) => operation.starts_with(beginning),
-        None => operation == *name,
-    });
-    let right = of_area
+    let right = area.has(operation)
         && event.event == "refused"
         && event.rule.as_deref() == Some("net_admin.default")
         && event.errno.as_deref() == Some("EPERM");

@@ -3,6 +3,8 @@
 mod area;
 mod areas;
 mod arrivals;
+#[cfg(test)]
+mod catalogue;
 mod conditions;
 mod differential;
 mod options;

@@ -64,7 +64,11 @@ pub fn expect(
         Request::Socket { .. } => OperationKind::SocketCreate,
         Request::Bind { .. } => OperationKind::NetlinkGroups,
         Request::Sysfs { .. } => OperationKind::SysfsWrite,
-        Request::Sysctl { .. } => OperationKind::SysctlWrite,
+        // Of the owner the kernel asks for no capability.
+        Request::Sysctl { .. } if core.refuses(OperationKind::SysctlWrite) => {
+            return Ok(Expected::Refused(OperationKind::SysctlWrite));
+        }
+        Request::Sysctl { .. } => return Ok(Expected::AsUnguarded),
     };
     Ok(core.asked(kind))
 }
