@@ -77,8 +77,6 @@ const HELD: &[(&str, f64)] = &[
     // Where one cgroup's id shares its place in the hash with another's.
     ("from guarded to guarded-20000", 3.5),
     ("from unguarded to unguarded-20000", 3.5),
-    // Sets of values are searched one range after another, at most sixteen.
-    ("from guarded-few to guarded-largest", 5.5),
     // The verifier, which checks each program with all that it calls.
     ("agent: in force", 2.7),
     // Between 7.4 and 11.4 MiB from run to run.
