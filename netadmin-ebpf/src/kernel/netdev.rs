@@ -64,12 +64,8 @@ struct Search {
     name: Text,
     /// What it comes to, as [`Sought`] in numbers.
     result: u64,
-    /// Whether the alternative names of some device could not be read.
+    /// Whether some device has more alternative names than are looked at.
     ambiguous: u32,
-    /// The alternative name at hand; NULL between devices.
-    alternative: Address,
-    /// Where the list of those begins and ends.
-    alternatives: Address,
 }
 
 const GO_ON: i64 = 0;
@@ -133,8 +129,6 @@ impl Search {
             // Until it has come to an end.
             result: Sought::UNKNOWN,
             ambiguous: 0,
-            alternative: Address::from_field(0),
-            alternatives: Address::from_field(0),
         }
     }
 
@@ -207,49 +201,40 @@ extern "C" fn try_name(step: u32, search: *mut Search) -> i64 {
         return search.end();
     }
     let device = search.node.container(&layout::NET_DEVICE_LIST);
-    let outcome = if search.alternative.is_null() {
-        search.try_device(device)
-    } else {
-        search.try_alternative()
-    };
-    match outcome {
-        Some(true) => return search.end_with(device),
-        Some(false) if search.alternative != search.alternatives => return GO_ON,
-        Some(false) => {}
-        None => search.ambiguous = 1,
+    if name(device) == Some(search.name) {
+        return search.end_with(device);
     }
-    search.alternative = Address::from_field(0);
-    search.advance()
+    match has_alternative_name(device, &search.name) {
+        Some(true) => search.end_with(device),
+        Some(false) => search.advance(),
+        None => {
+            search.ambiguous = 1;
+            search.advance()
+        }
+    }
 }
 
-impl Search {
-    /// Whether it has the name that is sought; `None` if that cannot be read. The next
-    /// name is then at hand: after the last, where the list of them begins.
-    #[inline(always)]
-    fn try_device(&mut self, device: Address) -> Option<bool> {
-        if name(device) == Some(self.name) {
+/// Most alternative names of one device that are looked at.
+const MAX_ALTERNATIVE_NAMES: u32 = 16;
+
+/// `netdev_for_each_altname`: `__dev_get_by_name` finds those too. `None` if
+/// there are more than are looked at, or if they cannot be read.
+#[inline(always)]
+fn has_alternative_name(device: Address, name: &Text) -> Option<bool> {
+    let own = device.follow(&layout::NET_DEVICE_NAME_NODE)?;
+    let head = own.at(&layout::NETDEV_NAME_NODE_LIST);
+    let mut node = head;
+    for _ in 0..=MAX_ALTERNATIVE_NAMES {
+        node = Address::from_field(node.load()?);
+        if node == head {
+            return Some(false);
+        }
+        let text = node.container(&layout::NETDEV_NAME_NODE_LIST);
+        if is_name(text.follow(&layout::NETDEV_NAME_NODE_NAME)?, name)? {
             return Some(true);
         }
-        let own = device.follow(&layout::NET_DEVICE_NAME_NODE)?;
-        self.alternatives = own.at(&layout::NETDEV_NAME_NODE_LIST);
-        self.go_on_from(self.alternatives)
     }
-
-    /// `netdev_for_each_altname`: `__dev_get_by_name` finds those too.
-    #[inline(always)]
-    fn try_alternative(&mut self) -> Option<bool> {
-        let node = self.alternative.container(&layout::NETDEV_NAME_NODE_LIST);
-        if is_name(node.follow(&layout::NETDEV_NAME_NODE_NAME)?, &self.name)? {
-            return Some(true);
-        }
-        self.go_on_from(self.alternative)
-    }
-
-    #[inline(always)]
-    fn go_on_from(&mut self, node: Address) -> Option<bool> {
-        self.alternative = node.load().map(Address::from_field)?;
-        (!self.alternative.is_null()).then_some(false)
-    }
+    None
 }
 
 /// Whether the string at `address` is `name`; it may be longer than that can be.
