@@ -23,6 +23,12 @@ impl Clock {
         Ok(Self::between(wall, boot))
     }
 
+    /// The time of now, likewise.
+    pub fn rfc3339_now(&self) -> String {
+        let boot = nanoseconds(ClockId::CLOCK_BOOTTIME).unwrap_or_default();
+        self.rfc3339(u64::try_from(boot).unwrap_or_default())
+    }
+
     /// Clocks that show these times, in nanoseconds, at one moment.
     pub fn between(wall: i128, boot: i128) -> Self {
         Self { ahead: wall - boot }

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use serde::Serialize;
 
 use super::clock::Clock;
+use super::found::Found;
 use crate::policy::CompiledPolicy;
 
 /// Version of the event's shape. Raised when a field changes its meaning or
@@ -66,7 +67,7 @@ pub struct Event<'a> {
     node_name: &'a str,
     /// The kind, in a word.
     pub event: &'static str,
-    process: Process<'a>,
+    process: Option<Process<'a>>,
     /// The policy that applies.
     pub policy: Option<&'a str>,
     rule: Option<Name>,
@@ -74,7 +75,7 @@ pub struct Event<'a> {
     /// What was asked for.
     pub operation: Option<Name>,
     via: Option<Name>,
-    interface: Option<Interface>,
+    pub(super) interface: Option<Interface>,
     value: Option<i64>,
     value_known: Option<bool>,
     errno: Option<Name>,
@@ -82,6 +83,8 @@ pub struct Event<'a> {
     rise: Option<Rise>,
     #[serde(flatten)]
     breach: Option<Breach>,
+    #[serde(flatten)]
+    pub(super) found: Option<Found>,
 }
 
 type Name = Cow<'static, str>;
@@ -97,9 +100,9 @@ struct Process<'a> {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Interface {
-    index: Option<u32>,
-    name: Option<String>,
+pub(super) struct Interface {
+    pub(super) index: Option<u32>,
+    pub(super) name: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -124,16 +127,9 @@ struct Promiscuity {
 impl<'a> Event<'a> {
     /// Tells of a record. `None` for the kinds that are for the agent alone.
     pub fn new(kind: EventKind, record: &EventRecord, context: &Context<'a>) -> Option<Self> {
+        let time = context.clock.rfc3339(record.time);
         let told = Self {
-            schema: SCHEMA,
-            seq: context.seq,
-            time: context.clock.rfc3339(record.time),
-            node_name: context.node_name,
-            event: word(kind)?,
-            process: Process::new(record, context),
-            policy: None,
-            rule: None,
-            line: None,
+            process: Some(Process::new(record, context)),
             operation: name(
                 record.operation,
                 OperationKind::from_number,
@@ -144,9 +140,7 @@ impl<'a> Event<'a> {
             value: (record.value_state == VALUE_KNOWN).then_some(record.value),
             value_known: (record.value_state != VALUE_NONE)
                 .then_some(record.value_state == VALUE_KNOWN),
-            errno: None,
-            rise: None,
-            breach: None,
+            ..Self::blank(word(kind)?, context.seq, time, context.node_name)
         };
         Some(match kind {
             EventKind::Rise => told.with_rise(record),
@@ -156,6 +150,30 @@ impl<'a> Event<'a> {
                 .with_breach(record, context.cleared),
             _ => told.with_verdict(record, context.policy),
         })
+    }
+
+    /// One that says no more than what is always said.
+    pub fn blank(event: &'static str, seq: u64, time: String, node_name: &'a str) -> Self {
+        Self {
+            schema: SCHEMA,
+            seq,
+            time,
+            node_name,
+            event,
+            process: None,
+            policy: None,
+            rule: None,
+            line: None,
+            operation: None,
+            via: None,
+            interface: None,
+            value: None,
+            value_known: None,
+            errno: None,
+            rise: None,
+            breach: None,
+            found: None,
+        }
     }
 
     /// The event as JSON, without a newline at its end or within.

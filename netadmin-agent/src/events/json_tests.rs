@@ -2,6 +2,7 @@ use netadmin_common::event::{VALUE_PRIVILEGED, VALUE_UNKNOWN};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::found;
 use super::*;
 use crate::policy::source::Source;
 use crate::policy::{PolicySet, load_source};
@@ -67,7 +68,11 @@ fn line_of(kind: EventKind, record: &EventRecord) -> String {
 }
 
 fn told(kind: EventKind, record: &EventRecord) -> Value {
-    let value = serde_json::from_str(&line_of(kind, record)).expect("JSON");
+    of_the_schema(&line_of(kind, record))
+}
+
+fn of_the_schema(line: &str) -> Value {
+    let value = serde_json::from_str(line).expect("JSON");
     let schema = include_str!("../../../docs/event.schema.json");
     let schema: Value = serde_json::from_str(schema).expect("a JSON schema");
     jsonschema::draft202012::validate(&schema, &value).expect("an event of the schema");
@@ -216,6 +221,43 @@ fn cgroups_made_and_gone_are_for_the_agent_alone() {
     for kind in [EventKind::CgroupMade, EventKind::CgroupGone] {
         assert!(Event::new(kind, &refusal(), &context).is_none());
     }
+}
+
+#[test]
+fn what_was_there_before_is_told_thing_by_thing() {
+    use crate::inventory::{Device, Inventory, Membership};
+    let inventory = Inventory {
+        processes: 2,
+        devices: vec![Device {
+            netns: 7,
+            pid: 1,
+            index: 3,
+            name: "eth0".to_owned(),
+            promiscuity: 2,
+            by_flag: true,
+            is_port: false,
+        }],
+        memberships: vec![Membership {
+            netns: 7,
+            index: 3,
+            kind: "PACKET_MR_PROMISC",
+            socket: 99,
+            pid: None,
+        }],
+        unseen: Vec::new(),
+    };
+    let time = Clock::between(0, 0).rfc3339(0);
+    let next = |word| Event::blank(word, 0, time.clone(), "n");
+    let told: Vec<Value> = found::events(&inventory, next)
+        .iter()
+        .map(|event| of_the_schema(&event.to_line()))
+        .collect();
+    assert_eq!(told.len(), 3);
+    assert_eq!(told[0]["found"], json!({ "kind": "processes", "count": 2 }));
+    assert_eq!(told[1]["interface"], json!({ "index": 3, "name": "eth0" }));
+    assert_eq!(told[1]["found"]["promiscuity"], 2);
+    assert_eq!(told[2]["found"]["socket"], 99);
+    assert_eq!(told[2]["netns"], 7);
 }
 
 #[test]

@@ -6,10 +6,12 @@
 
 mod clock;
 mod decode;
+mod found;
 mod json;
 mod sink;
 
 pub use clock::Clock;
 pub use decode::{DecodeError, decode};
+pub use found::events as found_events;
 pub use json::{Context, Event, PolicyName, SCHEMA, node_name};
 pub use sink::{Sink, SinkError, Written};

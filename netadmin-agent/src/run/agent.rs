@@ -138,8 +138,12 @@ impl Agent {
     }
 
     /// Tells what was in guarded cgroups before: it stays as it is.
-    pub fn tell_what_was_there(&self) {
-        self.guards.inventory().tell();
+    pub fn tell_what_was_there(&mut self) -> anyhow::Result<()> {
+        let inventory = self.guards.inventory();
+        inventory.tell();
+        let clock = Clock::now().context("cannot read the clocks")?;
+        self.teller.tell_found(&inventory, &clock);
+        Ok(())
     }
 
     /// Keeps the policy in force for the next boot, here and after each reload.

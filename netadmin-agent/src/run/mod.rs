@@ -45,7 +45,7 @@ pub fn run(options: &RunOptions) -> anyhow::Result<Exit> {
         let mut agent = start::start(loaded.set, sink, options)?;
         agent.serve_metrics(options.metrics.map(Endpoint::open));
         agent.announce();
-        agent.tell_what_was_there();
+        agent.tell_what_was_there()?;
         agent.keep_policy(kept, &loaded.source);
         agent.serve(&mut signals).await
     })

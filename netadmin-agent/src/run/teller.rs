@@ -6,7 +6,10 @@ use netadmin_common::{EventKind, EventRecord};
 
 use crate::breach;
 use crate::cgroups::{Guards, Names};
-use crate::events::{Clock, Context, Event, PolicyName, Sink, SinkError, Written, node_name};
+use crate::events::{
+    Clock, Context, Event, PolicyName, Sink, SinkError, Written, found_events, node_name,
+};
+use crate::inventory::Inventory;
 use crate::metrics::Metrics;
 use crate::output;
 
@@ -80,16 +83,34 @@ impl Teller {
             return true;
         };
         self.seq += 1;
-        match self.sink.write(&event.to_line()) {
-            Written::Whole => self.metrics.told(&event),
-            Written::Lost(None) => {}
-            Written::Lost(Some(error)) => {
-                output::complain(&format!("netadmin-agent: error: {error}\n"));
-            }
-            Written::Closed => return false,
-        }
-        true
+        write(&mut self.sink, &self.metrics, &event)
     }
+
+    /// Writes what was there before.
+    pub fn tell_found(&mut self, inventory: &Inventory, clock: &Clock) {
+        let Self { seq, node_name, .. } = self;
+        let next = |word| {
+            *seq += 1;
+            Event::blank(word, *seq - 1, clock.rfc3339_now(), node_name)
+        };
+        for event in found_events(inventory, next) {
+            // That nobody reads is found out with the next one.
+            let _open = write(&mut self.sink, &self.metrics, &event);
+        }
+    }
+}
+
+/// False when nobody reads any more.
+fn write(sink: &mut Sink, metrics: &Metrics, event: &Event<'_>) -> bool {
+    match sink.write(&event.to_line()) {
+        Written::Whole => metrics.told(event),
+        Written::Lost(None) => {}
+        Written::Lost(Some(error)) => {
+            output::complain(&format!("netadmin-agent: error: {error}\n"));
+        }
+        Written::Closed => return false,
+    }
+    true
 }
 
 /// The names of policies, now and before.

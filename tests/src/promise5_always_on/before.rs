@@ -36,6 +36,7 @@ fn found() -> Result<()> {
         ensure!(said.contains(&words), "{words:?} is not in {said}");
     }
     standing.end_agent(Signal::SIGTERM)?;
+    are_events(&standing.found()?, pid.into())?;
     let (_, told) = run(&["status", "--json"])?;
     let status: serde_json::Value = serde_json::from_str(told.trim())?;
     let inventory = &status["set"]["inventory"];
@@ -64,5 +65,29 @@ fn found() -> Result<()> {
     let status: serde_json::Value = serde_json::from_str(told.trim())?;
     let devices = status["set"]["inventory"]["devices"].as_array().cloned();
     ensure!(devices.is_some_and(|devices| devices.is_empty()), "{told}");
+    Ok(())
+}
+
+/// The process, the device and the membership, each in a line.
+fn are_events(found: &[serde_json::Value], pid: i64) -> Result<()> {
+    let of_kind = |kind: &str| {
+        let mut those = found.iter().filter(|event| event["found"]["kind"] == kind);
+        let event = those
+            .next()
+            .with_context(|| format!("no {kind}: {found:#?}"))?;
+        ensure!(those.next().is_none(), "more than one {kind}: {found:#?}");
+        Ok(event)
+    };
+    ensure!(of_kind("processes")?["found"]["count"] == 1, "{found:#?}");
+    let device = of_kind("device")?;
+    let right = device["interface"]["name"] == "lo"
+        && device["found"]["promiscuity"] == 2
+        && device["found"]["by_flag"] == true;
+    ensure!(right, "{device:#}");
+    let membership = of_kind("membership")?;
+    let right = membership["found"]["membership"] == "PACKET_MR_PROMISC"
+        && membership["found"]["pid"] == pid
+        && membership["netns"] == device["netns"];
+    ensure!(right, "{membership:#}");
     Ok(())
 }

@@ -8,6 +8,10 @@ use anyhow::{Context as _, Result};
 
 use super::Event;
 
+/// What is in the lines about what was there before. Nobody asked for anything, so
+/// they are not among the events of a test.
+const FOUND: &str = "\"event\":\"found\"";
+
 /// More than any event takes, in bytes.
 const LONGEST_LINE: u64 = 1 << 16;
 
@@ -70,7 +74,15 @@ impl EventFile {
         let event = |line: &str| {
             serde_json::from_str(line).with_context(|| format!("not an event: {line}"))
         };
-        whole.lines().map(event).collect()
+        let lines = whole.lines().filter(|line| !line.contains(FOUND));
+        lines.map(event).collect()
+    }
+
+    /// What agents have found at their starts.
+    pub fn found(&self) -> Result<Vec<serde_json::Value>> {
+        let text = std::fs::read_to_string(&self.path).context("read the events")?;
+        let lines = text.lines().filter(|line| line.contains(FOUND));
+        lines.map(|line| Ok(serde_json::from_str(line)?)).collect()
     }
 }
 

@@ -14,6 +14,9 @@ use super::{Cgroup, Event};
 /// Where the agents pin what outlives them.
 pub const PINS: &str = "/sys/fs/bpf/netadmin-agent";
 
+/// What the root gives the cgroups below it to control.
+const CONTROLLERS: &str = "/sys/fs/cgroup/cgroup.subtree_control";
+
 /// A policy in force, one file of events, and one agent after another. Dropping
 /// it unloads everything.
 #[derive(Debug)]
@@ -37,6 +40,29 @@ impl Standing {
         let mut standing = standing.started()?;
         standing.program = PROGRAM.into();
         Ok(standing)
+    }
+
+    /// The same with the agent in this cgroup, which has control of its memory.
+    pub fn start_in(cgroup: &Cgroup, policy: &str) -> Result<Self> {
+        let mut standing = Self::without_agent(policy)?;
+        fs::write(CONTROLLERS, "+memory").context("control the memory of cgroups")?;
+        let script = format!(
+            "echo $$ > {}/cgroup.procs && exec {PROGRAM} \"$@\"",
+            cgroup.directory().display()
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh", "--policy"]);
+        command.arg(standing.policy());
+        command.arg("--events").arg(standing.events_path());
+        let mut run = AgentRun::start_as(&new_directory()?, &mut command)?;
+        run.wait_for_line("netadmin-agent: in force")?;
+        standing.agent = Some(run);
+        Ok(standing)
+    }
+
+    /// The cgroups are as they were before [`Self::start_in`].
+    pub fn let_go_of_memory() -> Result<()> {
+        fs::write(CONTROLLERS, "-memory").context("let go of the memory of cgroups")
     }
 
     fn without_agent(policy: &str) -> Result<Self> {
@@ -116,6 +142,11 @@ impl Standing {
     /// All events so far.
     pub fn events(&self) -> Result<Vec<Event>> {
         EventFile::new(&self.events_path()).all()
+    }
+
+    /// What the agents have found at their starts.
+    pub fn found(&self) -> Result<Vec<serde_json::Value>> {
+        EventFile::new(&self.events_path()).found()
     }
 
     /// Ends enforcement, as `netadmin-agent unload` does.
