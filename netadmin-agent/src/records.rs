@@ -3,7 +3,7 @@
 use netadmin_common::glob::GlobRecord;
 use netadmin_common::guard::Room;
 use netadmin_common::watched::Watched;
-use netadmin_common::{GuardRecord, PolicyRecord, event::EventAccount};
+use netadmin_common::{GuardEntry, PolicyRecord, event::EventAccount};
 
 use aya::maps::{MapData, MapError, PerCpuArray};
 
@@ -16,7 +16,7 @@ pub struct Record<T>(pub T);
 // and any bytes are a value.
 unsafe impl aya::Pod for Record<PolicyRecord> {}
 // SAFETY: as above.
-unsafe impl aya::Pod for Record<GuardRecord> {}
+unsafe impl aya::Pod for Record<GuardEntry> {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Record<EventAccount> {}
 // SAFETY: as above.

@@ -4,8 +4,26 @@
 /// a reload prepares. Turning from one to the other is one write.
 pub const BANKS: usize = 2;
 
-/// [`GuardRecord::policies`]: no policy applies.
+/// [`Assigned::policy`]: no policy applies.
 pub const NO_POLICY: u32 = u32::MAX;
+
+/// The bank of the policies that an epoch brings into force. Epochs are even and odd in
+/// turn; a reload that fails uses one up.
+pub const fn bank_of(epoch: u16) -> usize {
+    epoch as usize % BANKS
+}
+
+/// Words of the map `BANK`, after the epoch in force: how many globs each bank has.
+pub const GLOB_COUNTS: u32 = 1;
+
+/// And of which epoch these are, 0 while it is none's.
+pub const EPOCHS: u32 = GLOB_COUNTS + BANKS as u32;
+
+/// How many words there are.
+pub const BANK_WORDS: u32 = EPOCHS + BANKS as u32;
+
+/// The epoch of an agent's first policies. (0 is nobody's.)
+pub const FIRST_EPOCH: u16 = 2;
 
 /// The longest name of a policy, in bytes.
 pub const POLICY_NAME_LEN: usize = 64;
@@ -38,13 +56,29 @@ pub const SOCKOPT_ATTACHED: u32 = 1;
 /// they would be no others.
 pub const INHERITS: u32 = 2;
 
-/// The value of the guard map; its key is the cgroup v2 id (`kernfs_node.id`).
-#[repr(C)]
+/// What one bank says of a cgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assigned {
+    /// Index into the policy map, or [`NO_POLICY`].
+    pub policy: u32,
+    /// The epoch for which it was decided. In any other it says nothing.
+    pub epoch: u16,
+}
+
+impl Assigned {
+    /// Nothing is decided.
+    pub const NONE: Self = Self {
+        policy: NO_POLICY,
+        epoch: 0,
+    };
+}
+
+/// What guards a cgroup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GuardRecord {
-    /// Indices into the policy map, one for each bank, or [`NO_POLICY`].
-    pub policies: [u32; BANKS],
-    /// An [`Origin`].
+    /// For each bank.
+    pub policies: [Assigned; BANKS],
+    /// An [`Origin`], or 0.
     pub origin: u32,
     /// Bits such as [`SOCKOPT_ATTACHED`].
     pub flags: u32,
@@ -53,13 +87,32 @@ pub struct GuardRecord {
 impl GuardRecord {
     /// The record of a cgroup that no policy applies to.
     pub const NONE: Self = Self {
-        policies: [NO_POLICY; BANKS],
+        policies: [Assigned::NONE; BANKS],
         origin: 0,
         flags: 0,
     };
-}
 
-impl GuardRecord {
+    /// The policy while this epoch is in force: that of its bank; or, where nothing is
+    /// decided for it yet, the one before, which the other bank keeps until then.
+    pub fn policy_in(&self, epoch: u16) -> u32 {
+        let bank = bank_of(epoch);
+        if self.is_decided(epoch) {
+            self.policies[bank].policy
+        } else {
+            self.policies[(bank + 1) % BANKS].policy
+        }
+    }
+
+    /// Whether it says what an epoch means for the cgroup.
+    pub fn is_decided(&self, epoch: u16) -> bool {
+        self.policies[bank_of(epoch)].epoch == epoch
+    }
+
+    /// Whether any bank names a policy.
+    pub fn names_a_policy(&self) -> bool {
+        self.policies.iter().any(|bank| bank.policy != NO_POLICY)
+    }
+
     /// Whether it says no more than that of the nearest guarded cgroup above.
     pub fn inherits(&self) -> bool {
         self.flags & INHERITS != 0
@@ -72,6 +125,85 @@ impl GuardRecord {
         let flags = if inherits { others | INHERITS } else { others };
         Self { flags, ..self }
     }
+}
+
+/// The value of the guard map, whose key is the cgroup v2 id (`kernfs_node.id`).
+///
+/// The kernel uses the memory of an entry that is replaced or removed again at once
+/// (`bpf_mem_alloc`), while a program may be reading it. So all that a bank says is in one
+/// word, which is read at once, and says whose it is.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuardEntry {
+    /// For each bank. Lowest bits first: 32 of the cgroup's id, 16 of the epoch, 12 of the
+    /// policy, 2 of the origin, 2 flags. (Whose it is comes first, for who copies it byte
+    /// by byte, upwards.)
+    pub banks: [u64; BANKS],
+    /// The key again.
+    pub cgroup: u64,
+}
+
+const EPOCH: u32 = 32;
+const POLICY: u32 = 48;
+const ORIGIN: u32 = 60;
+const FLAGS: u32 = 62;
+/// [`NO_POLICY`] in 12 bits; the policies of all banks have smaller numbers.
+const NO_POLICY_HERE: u64 = 0xfff;
+
+impl GuardEntry {
+    /// That of a cgroup.
+    #[inline(always)]
+    pub fn new(cgroup: u64, record: &GuardRecord) -> Self {
+        let common = cgroup & u64::from(u32::MAX)
+            | u64::from(record.origin & 3) << ORIGIN
+            | u64::from(record.flags & 3) << FLAGS;
+        let word = |bank: usize| {
+            let Assigned { policy, epoch } = record.policies[bank];
+            common | u64::from(epoch) << EPOCH | (u64::from(policy) & NO_POLICY_HERE) << POLICY
+        };
+        Self {
+            banks: [word(0), word(1)],
+            cgroup,
+        }
+    }
+
+    /// What these words, which were each read at once, say of a cgroup; `None` if one is
+    /// another's.
+    #[inline(always)]
+    pub fn record(cgroup: u64, banks: [u64; BANKS]) -> Option<GuardRecord> {
+        (is_of(banks[0], cgroup) && is_of(banks[1], cgroup)).then(|| GuardRecord {
+            policies: [assigned(banks[0]), assigned(banks[1])],
+            origin: (banks[0] >> ORIGIN) as u32 & 3,
+            flags: flags(banks[0]),
+        })
+    }
+}
+
+/// Whether a word says something of this cgroup. (The lower half of an id is not used
+/// again before 2^32 others: `__kernfs_new_node`.)
+#[inline(always)]
+pub const fn is_of(word: u64, cgroup: u64) -> bool {
+    word as u32 == cgroup as u32
+}
+
+/// What a word says.
+#[inline(always)]
+pub const fn assigned(word: u64) -> Assigned {
+    let policy = word >> POLICY & NO_POLICY_HERE;
+    Assigned {
+        policy: if policy == NO_POLICY_HERE {
+            NO_POLICY
+        } else {
+            policy as u32
+        },
+        epoch: (word >> EPOCH) as u16,
+    }
+}
+
+/// [`GuardRecord::flags`] of a word.
+#[inline(always)]
+pub const fn flags(word: u64) -> u32 {
+    (word >> FLAGS) as u32
 }
 
 /// How many entries of the guard map may be such that inherit ([`INHERITS`]): whoever may make
@@ -116,6 +248,45 @@ pub struct Handover {
     pub ahead: u32,
 }
 
-const _: () = assert!(size_of::<GuardRecord>() == 16);
+const _: () = assert!(size_of::<GuardEntry>() == 24);
 const _: () = assert!(size_of::<Handover>() == 8);
 const _: () = assert!(size_of::<Room>() == 16);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECORD: GuardRecord = GuardRecord {
+        policies: [
+            Assigned {
+                policy: 1023,
+                epoch: 65_534,
+            },
+            Assigned {
+                policy: NO_POLICY,
+                epoch: 7,
+            },
+        ],
+        origin: Origin::Ancestor as u32,
+        flags: SOCKOPT_ATTACHED | INHERITS,
+    };
+
+    #[test]
+    fn an_entry_says_what_was_written_and_of_whom() {
+        let id = 0x0000_0003_8000_0001;
+        let entry = GuardEntry::new(id, &RECORD);
+        assert_eq!(GuardEntry::record(id, entry.banks), Some(RECORD));
+        assert_eq!(GuardEntry::record(id + 1, entry.banks), None);
+        let other = GuardEntry::new(id + 1, &RECORD);
+        let mixed = [entry.banks[0], other.banks[1]];
+        assert_eq!(GuardEntry::record(id, mixed), None);
+    }
+
+    #[test]
+    fn what_is_not_decided_for_an_epoch_is_as_in_the_one_before() {
+        assert_eq!(RECORD.policy_in(7), NO_POLICY);
+        assert_eq!(RECORD.policy_in(65_534), 1023);
+        assert_eq!(RECORD.policy_in(65_535), 1023);
+        assert!(!RECORD.is_decided(9) && RECORD.is_decided(7));
+    }
+}

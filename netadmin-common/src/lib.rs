@@ -31,7 +31,7 @@ pub use catalogue::OperationKind;
 pub use decide::{Rule, Verdict, decide, is_breach};
 pub use device::Device;
 pub use event::{EventKind, EventRecord};
-pub use guard::{GuardRecord, Origin};
+pub use guard::{GuardEntry, GuardRecord, Origin};
 pub use operation::{Operation, SocketOption, Value, Via};
 pub use pieces::PieceSet;
 pub use policy::{Exception, PolicyRecord};
@@ -48,4 +48,4 @@ pub const LAYOUT_VERSION: u32 = if cfg!(feature = "older-layout") {
 } else {
     NEWEST
 };
-const NEWEST: u32 = 7;
+const NEWEST: u32 = 8;

@@ -13,7 +13,7 @@ use aya_ebpf::{
 };
 use netadmin_common::{
     glob::{GlobStep, GlobWalk, MAX_GLOBS, PATH_LEN, PathRecord},
-    guard::NO_POLICY,
+    guard::{Assigned, EPOCHS, GLOB_COUNTS, NO_POLICY},
 };
 
 use crate::maps::{BANK, GLOBS};
@@ -59,13 +59,32 @@ pub fn take_path(path: *const u8) -> bool {
     true
 }
 
-/// The policy of a bank that the path leads to, or [`NO_POLICY`].
+/// What the path leads to by the globs of a bank.
 #[inline(always)]
-pub fn policy_of_path(bank: u32) -> u32 {
-    let globs = BANK.get(1 + bank).map_or(0, |globs| *globs);
-    if globs == 0 {
-        return NO_POLICY;
-    }
+pub fn assigned_by_path(bank: u32) -> Assigned {
+    // First the epoch, then how many globs it has: the agent takes back the first first.
+    let epoch = word(EPOCHS + bank) as u16;
+    let globs = word(GLOB_COUNTS + bank);
+    let policy = if globs == 0 {
+        NO_POLICY
+    } else {
+        policy_of_path(bank, globs)
+    };
+    Assigned { policy, epoch }
+}
+
+#[inline(always)]
+fn word(place: u32) -> u32 {
+    BANK.get(place)
+        // SAFETY: a whole word of a live map.
+        .map_or(0, |word| unsafe {
+            core::ptr::from_ref(word).read_volatile()
+        })
+}
+
+/// The policy that the path leads to, or [`NO_POLICY`].
+#[inline(always)]
+fn policy_of_path(bank: u32, globs: u32) -> u32 {
     let Some(birth) = birth() else {
         return NO_POLICY;
     };

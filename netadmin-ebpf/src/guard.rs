@@ -1,13 +1,16 @@
 //! Which policy the current task is under.
 
-use core::{ffi::c_void, ptr::from_mut};
+use core::{
+    ffi::c_void,
+    ptr::{addr_of, from_mut},
+};
 
 use aya_ebpf::helpers::generated::{
     bpf_get_current_ancestor_cgroup_id, bpf_get_current_cgroup_id, bpf_loop,
 };
 use netadmin_common::{
-    GuardRecord, PolicyRecord,
-    guard::{BANKS, NO_POLICY},
+    GuardEntry, GuardRecord, PolicyRecord,
+    guard::{Assigned, BANKS, NO_POLICY, assigned, bank_of, flags, is_of},
 };
 
 use crate::{
@@ -24,6 +27,8 @@ pub struct Guard {
     pub cgroup: u64,
     /// Index of the policy.
     pub index: u32,
+    /// [`GuardRecord::flags`].
+    pub flags: u32,
     /// The policy.
     pub policy: &'static PolicyRecord,
 }
@@ -31,20 +36,23 @@ pub struct Guard {
 /// The current task's guard; `None` for an unguarded task.
 #[inline(always)]
 pub fn current() -> Option<Guard> {
-    let (cgroup, record) = record_of_current();
-    under(cgroup, policy_in_force(record?))
+    of_entry(entry()?)
 }
 
-/// The guard of the current task, which `record` guards.
+/// The guard of the current task, whose entry [`entry`] has found. It may be
+/// another cgroup's by now, or an ancestor's.
 #[inline(always)]
-pub fn of_record(record: &GuardRecord) -> Option<Guard> {
-    under(cgroup_of_current(), policy_in_force(record))
-}
-
-/// What guards the current task.
-#[inline(always)]
-pub fn record() -> Option<&'static GuardRecord> {
-    record_of_current().1
+pub fn of_entry(entry: &GuardEntry) -> Option<Guard> {
+    let cgroup = cgroup_of_current();
+    let word = match in_force(entry, cgroup) {
+        Some(word) => word,
+        None => look_again(cgroup),
+    };
+    let guard = under(cgroup, assigned(word).policy)?;
+    Some(Guard {
+        flags: flags(word),
+        ..guard
+    })
 }
 
 /// The guard of a task in `cgroup` under the policy with this index.
@@ -54,6 +62,7 @@ pub fn under(cgroup: u64, index: u32) -> Option<Guard> {
     Some(Guard {
         cgroup,
         index,
+        flags: 0,
         policy,
     })
 }
@@ -61,7 +70,7 @@ pub fn under(cgroup: u64, index: u32) -> Option<Guard> {
 /// The index of the policy that the current task is under, or [`NO_POLICY`].
 #[inline(always)]
 pub fn index_of_current() -> u32 {
-    record_of_current().1.map_or(NO_POLICY, policy_in_force)
+    current().map_or(NO_POLICY, |guard| guard.index)
 }
 
 /// The id of the current task's cgroup.
@@ -71,15 +80,25 @@ pub fn cgroup_of_current() -> u64 {
     unsafe { bpf_get_current_cgroup_id() }
 }
 
-/// The current task's cgroup, and what guards it.
+/// Whether the current task is guarded, and the entry by which it is. It is read by
+/// [`of_entry`].
 #[inline(always)]
-pub fn record_of_current() -> (u64, Option<&'static GuardRecord>) {
-    let cgroup = cgroup_of_current();
-    let record = of_cgroup(cgroup);
-    if record.is_none() && watched::has_overflowed() {
-        return (cgroup, of_cgroup(guarded_ancestor()));
+pub fn entry() -> Option<&'static GuardEntry> {
+    let entry = entry_of(cgroup_of_current());
+    if entry.is_none() && watched::has_overflowed() {
+        return entry_of(guarded_ancestor());
     }
-    (cgroup, record)
+    entry
+}
+
+/// A copy of what guards the current task, if anything does.
+#[inline(always)]
+pub fn copy_of_current() -> Option<GuardRecord> {
+    let own = copy_of(cgroup_of_current());
+    if own.is_none() && watched::has_overflowed() {
+        return copy_of(guarded_ancestor());
+    }
+    own
 }
 
 /// Most levels of the hierarchy that are looked at; deeper ones have ancestors
@@ -92,17 +111,28 @@ const MAX_LEVELS: u32 = 1024;
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn guarded_ancestor() -> u64 {
-    let mut found = 0u64;
+    nearest_above(0)
+}
+
+struct Search {
+    but: u64,
+    found: u64,
+}
+
+/// The nearest guarded one of the current task's cgroup and those above it, but for one.
+#[inline(always)]
+fn nearest_above(but: u64) -> u64 {
+    let mut search = Search { but, found: 0 };
     // SAFETY: `try_ancestor` takes what is passed, which outlives the loop.
     unsafe {
         let step = try_ancestor as *mut c_void;
-        bpf_loop(MAX_LEVELS, step, from_mut(&mut found).cast(), 0);
+        bpf_loop(MAX_LEVELS, step, from_mut(&mut search).cast(), 0);
     }
-    found
+    search.found
 }
 
 /// From the root down, so that the nearest is found last.
-extern "C" fn try_ancestor(level: u32, found: *mut u64) -> i64 {
+extern "C" fn try_ancestor(level: u32, search: *mut Search) -> i64 {
     const GO_ON: i64 = 0;
     const STOP: i64 = 1;
     // SAFETY: the helper takes any level, and gives 0 below the task's own.
@@ -110,9 +140,10 @@ extern "C" fn try_ancestor(level: u32, found: *mut u64) -> i64 {
     if id == 0 {
         return STOP;
     }
-    if of_cgroup(id).is_some() {
-        // SAFETY: `guarded_ancestor` passes a valid number.
-        unsafe { found.write(id) };
+    // SAFETY: `nearest_above` passes a valid one, and nobody else has it meanwhile.
+    let search = unsafe { &mut *search };
+    if id != search.but && entry_of(id).is_some() {
+        search.found = id;
     }
     GO_ON
 }
@@ -136,7 +167,7 @@ pub fn is_inherited(group: Address, record: &GuardRecord) -> bool {
 
 struct Climb {
     group: Address,
-    found: Option<[u32; BANKS]>,
+    found: Option<[Assigned; BANKS]>,
 }
 
 extern "C" fn climb_up(_level: u32, climb: *mut Climb) -> i64 {
@@ -148,22 +179,117 @@ extern "C" fn climb_up(_level: u32, climb: *mut Climb) -> i64 {
         return STOP;
     };
     climb.group = parent;
-    let record = cgroup::id(parent).and_then(of_cgroup);
-    climb.found = record.map(|record| record.policies);
+    let id = cgroup::id(parent);
+    let copy = id.and_then(|id| Some((id, entry_of(id)?)));
+    // One that is just being replaced has other policies: then the new one is entered.
+    climb.found = copy.map(|(id, entry)| read(entry, id).unwrap_or(GuardRecord::NONE).policies);
     if climb.found.is_some() { STOP } else { GO_ON }
 }
 
-/// What guards a cgroup.
+/// The entry of a cgroup. While a program has it, it may become another cgroup's
+/// (`bpf_mem_alloc`): only [`read`] and [`in_force`] tell what it says.
 #[inline(always)]
-pub fn of_cgroup(cgroup: u64) -> Option<&'static GuardRecord> {
-    // SAFETY: the memory stays a record of this map until the program ends; but of an
-    // entry that is removed meanwhile it may be another's (`bpf_mem_alloc`).
+fn entry_of(cgroup: u64) -> Option<&'static GuardEntry> {
+    // SAFETY: the memory stays a record of this map until the program ends.
     unsafe { GUARDS.get(cgroup) }
 }
 
-/// One word decides for the whole node which bank is in force.
+/// How often an entry is looked up anew that was replaced before it was read. Each
+/// time takes the agent a write of this very entry.
+const TRIES: u32 = 32;
+
+/// A copy of what guards a cgroup, if anything does.
 #[inline(always)]
-fn policy_in_force(record: &GuardRecord) -> u32 {
-    let bank = BANK.get(0).map_or(0, |bank| *bank as usize);
-    record.policies[bank & (BANKS - 1)]
+pub fn copy_of(cgroup: u64) -> Option<GuardRecord> {
+    let mut copy = None;
+    for _ in 0..TRIES {
+        copy = read(entry_of(cgroup)?, cgroup);
+        if copy.is_some() {
+            break;
+        }
+    }
+    copy
+}
+
+/// What an entry says, unless it has become another's than this cgroup's.
+#[inline(always)]
+fn read(entry: &GuardEntry, cgroup: u64) -> Option<GuardRecord> {
+    GuardEntry::record(cgroup, [word(entry, 0), word(entry, 1)])
+}
+
+/// What an entry says in the epoch in force, unless it has become another's.
+#[inline(always)]
+fn in_force(entry: &GuardEntry, cgroup: u64) -> Option<u64> {
+    // One number decides for the whole node.
+    let epoch = BANK.get(0).map_or(0, |epoch| *epoch as u16);
+    let here = word(entry, bank_of(epoch));
+    let word = if assigned(here).epoch == epoch {
+        here
+    } else {
+        // Not decided yet: as in the epoch before.
+        word(entry, (bank_of(epoch) + 1) % BANKS)
+    };
+    is_of(word, cgroup).then_some(word)
+}
+
+#[inline(always)]
+fn word(entry: &GuardEntry, bank: usize) -> u64 {
+    // SAFETY: a live word of a map, which the kernel writes at once.
+    unsafe { addr_of!(entry.banks[bank % BANKS]).read_volatile() }
+}
+
+/// The word of a cgroup that no policy applies to.
+const NOBODYS: u64 = u64::MAX;
+
+struct Look {
+    cgroup: u64,
+    found: u64,
+    ended: u32,
+}
+
+/// The same for a cgroup whose entry was replaced before it was read, or that has none:
+/// then its nearest guarded ancestor's. (Global, as [`guarded_ancestor`].)
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn look_again(cgroup: u64) -> u64 {
+    let mut look = Look {
+        cgroup,
+        found: NOBODYS,
+        ended: 0,
+    };
+    look.up();
+    if look.ended == 0 {
+        look.cgroup = nearest_above(cgroup);
+        look.up();
+    }
+    look.found
+}
+
+impl Look {
+    #[inline(always)]
+    fn up(&mut self) {
+        // SAFETY: `try_entry` takes what is passed, which outlives the loop.
+        unsafe {
+            let step = try_entry as *mut c_void;
+            bpf_loop(TRIES, step, from_mut(self).cast(), 0);
+        }
+    }
+}
+
+extern "C" fn try_entry(_step: u32, look: *mut Look) -> i64 {
+    const GO_ON: i64 = 0;
+    const STOP: i64 = 1;
+    // SAFETY: `Look::up` passes a valid one, and nobody else has it meanwhile.
+    let look = unsafe { &mut *look };
+    let Some(entry) = entry_of(look.cgroup) else {
+        return STOP;
+    };
+    match in_force(entry, look.cgroup) {
+        Some(word) => {
+            look.found = word;
+            look.ended = 1;
+            STOP
+        }
+        None => GO_ON,
+    }
 }

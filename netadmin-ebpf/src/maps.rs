@@ -12,11 +12,11 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use netadmin_common::{
-    GuardRecord, PolicyRecord,
+    GuardEntry, PolicyRecord,
     call::CallRecord,
     event::{EventAccount, HISTORY_LEN},
     glob::{GlobRecord, MAX_GLOBS},
-    guard::{BANKS, Handover, POLICY_NAME_LEN},
+    guard::{BANK_WORDS, BANKS, Handover, POLICY_NAME_LEN},
 };
 
 use crate::{
@@ -41,12 +41,13 @@ const CGROUP_EVENTS_LEN: u32 = 1 << 18;
 
 /// Cgroup id to what guards it. The one lookup of an unguarded task.
 #[map]
-pub static GUARDS: HashMap<u64, GuardRecord> =
+pub static GUARDS: HashMap<u64, GuardEntry> =
     HashMap::with_max_entries(MAX_CGROUPS, BPF_F_NO_PREALLOC);
 
-/// The bank whose policies are in force; then, for each bank, how many globs it has.
+/// The epoch in force, whose bank holds the policies in force; then words about the globs
+/// of each bank.
 #[map]
-pub static BANK: Array<u32> = Array::with_max_entries(1 + BANKS as u32, 0);
+pub static BANK: Array<u32> = Array::with_max_entries(BANK_WORDS, 0);
 
 /// The globs of both banks, each in the order of its policies.
 #[map]

@@ -3,7 +3,7 @@
 
 use core::ptr::addr_of;
 
-use netadmin_common::{GuardRecord, guard::Room};
+use netadmin_common::{GuardEntry, GuardRecord, guard::Room};
 
 use crate::{globals::Shared, guard, kernel::Address, maps::GUARDS, watched};
 
@@ -36,7 +36,7 @@ pub fn enter(group: Address, id: u64, record: GuardRecord) -> Result<(), i32> {
         return Err(-E2BIG);
     }
     GUARDS
-        .insert(id, record, 0)
+        .insert(id, GuardEntry::new(id, &record), 0)
         .inspect_err(|_| watched::set_overflow())?;
     count(&record, 1);
     Ok(())
@@ -45,8 +45,8 @@ pub fn enter(group: Address, id: u64, record: GuardRecord) -> Result<(), i32> {
 /// Removes a cgroup that is gone.
 #[inline(always)]
 pub fn leave(id: u64) {
-    if let Some(record) = guard::of_cgroup(id) {
-        count(record, -1);
+    if let Some(record) = guard::copy_of(id) {
+        count(&record, -1);
         let _unguarded = GUARDS.remove(id);
     }
 }

@@ -1,6 +1,6 @@
 //! Where the program that sees option values is attached.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,26 @@ impl Attached {
     /// Whether it is attached to this very cgroup.
     pub fn contains(&self, id: u64) -> bool {
         self.links.contains_key(&id)
+    }
+
+    /// Those of the guarded cgroups to which it is neither attached nor to any above, as
+    /// far up as all are guarded.
+    pub fn bare(&self, guarded: &HashMap<u64, String>) -> Vec<u64> {
+        let mut ids: Vec<(&str, u64)> = guarded.iter().map(|(id, path)| (&**path, *id)).collect();
+        // A path comes after those above it.
+        ids.sort_unstable();
+        let mut covered: HashSet<&str> = HashSet::new();
+        let mut bare = Vec::new();
+        for (path, id) in ids {
+            let above = path.rsplit_once('/').map(|(above, _)| above);
+            let above = above.map(|above| if above.is_empty() { "/" } else { above });
+            if self.contains(id) || above.is_some_and(|above| covered.contains(above)) {
+                covered.insert(path);
+            } else {
+                bare.push(id);
+            }
+        }
+        bare
     }
 
     /// Attaches it to a cgroup.

@@ -73,8 +73,8 @@ impl Guards {
         if policy.is_none() && known.is_none() {
             return Ok(None);
         }
-        let mut record = known.unwrap_or_default();
-        record.policies[bank] = policy.unwrap_or(NO_POLICY);
+        let mut record = known.unwrap_or_else(|| self.book.blank());
+        record.policies[bank] = self.book.assigned(bank, policy.unwrap_or(NO_POLICY));
         if policy.is_some() {
             record.origin = origin as u32;
             record = record.inheriting(policy == above);
@@ -83,7 +83,7 @@ impl Guards {
             }
             self.paths.insert(id, path.to_owned());
         }
-        if self.is_covered(Path::new(path), bank) {
+        if self.above(Path::new(path), bank).is_covered {
             record.flags |= SOCKOPT_ATTACHED;
         } else if bank == self.book.in_force() {
             record.flags &= !SOCKOPT_ATTACHED;

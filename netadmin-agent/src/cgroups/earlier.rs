@@ -4,8 +4,8 @@ use std::collections::HashMap as Index;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
-use netadmin_common::guard::{BANKS, NO_POLICY, POLICY_NAME_LEN};
-use netadmin_common::{GuardRecord, Origin, PolicyRecord};
+use netadmin_common::guard::{Assigned, BANKS, POLICY_NAME_LEN, bank_of};
+use netadmin_common::{GuardEntry, GuardRecord, Origin, PolicyRecord};
 
 use crate::kernel::pins::PinnedSet;
 use crate::records::Record;
@@ -29,9 +29,9 @@ pub struct EarlierError {
 /// An earlier set's guards, as long as it is attached. (Their layout is part of
 /// what versions agree on: see ARCHITECTURE.md.)
 pub struct Earlier {
-    guards: HashMap<MapData, u64, Record<GuardRecord>>,
+    guards: HashMap<MapData, u64, Record<GuardEntry>>,
     names: Array<MapData, [u8; POLICY_NAME_LEN]>,
-    bank: usize,
+    epoch: u16,
     most_cgroups: u32,
 }
 
@@ -46,14 +46,14 @@ impl Earlier {
     }
 
     fn read(set: &PinnedSet) -> Result<Self, MapError> {
-        let bank: Array<_, u32> = Array::try_from(open(&set.entry("BANK"))?)?;
+        let epoch: Array<_, u32> = Array::try_from(open(&set.entry("BANK"))?)?;
         let guards = MapData::from_pin(set.entry("GUARDS"))?;
         let most_cgroups = guards.info()?.max_entries();
         Ok(Self {
             most_cgroups,
             guards: HashMap::try_from(Map::from_map_data(guards)?)?,
             names: Array::try_from(open(&set.entry("NAMES"))?)?,
-            bank: bank.get(&0, 0)? as usize,
+            epoch: epoch.get(&0, 0)? as u16,
         })
     }
 
@@ -64,8 +64,9 @@ impl Earlier {
 
     /// What guards a cgroup, and the index of the policy in force there.
     pub fn guard(&self, id: u64) -> Option<(GuardRecord, u32)> {
-        let record = self.guards.get(&id, 0).ok()?.0;
-        Some((record, *record.policies.get(self.bank)?))
+        let entry = self.guards.get(&id, 0).ok()?.0;
+        let record = GuardEntry::record(id, entry.banks)?;
+        Some((record, record.policy_in(self.epoch)))
     }
 
     /// The policy that a cgroup has from its creator.
@@ -77,7 +78,7 @@ impl Earlier {
 
     /// The names of the policies in force, in their order.
     pub fn in_force(&self) -> Vec<String> {
-        self.indices(self.bank)
+        self.indices()
             .filter_map(|index| self.name(index))
             .collect()
     }
@@ -87,22 +88,22 @@ impl Earlier {
     /// Does nothing if there is no policy of this name.
     pub fn appoint(&mut self, id: u64, policy: &str) -> Result<(), MapError> {
         let is_it = |index: &u32| self.name(*index).as_deref() == Some(policy);
+        let Some(policy) = self.indices().find(is_it) else {
+            return Ok(());
+        };
         let mut record = GuardRecord {
             origin: Origin::Creator as u32,
             ..GuardRecord::NONE
         };
-        for (bank, place) in record.policies.iter_mut().enumerate() {
-            *place = self.indices(bank).find(is_it).unwrap_or(NO_POLICY);
-        }
-        if record.policies == GuardRecord::NONE.policies {
-            return Ok(());
-        }
-        self.guards.insert(id, Record(record), 0)
+        let epoch = self.epoch;
+        record.policies[bank_of(epoch)] = Assigned { policy, epoch };
+        self.guards
+            .insert(id, Record(GuardEntry::new(id, &record)), 0)
     }
 
-    /// The indices of a bank's policies.
-    fn indices(&self, bank: usize) -> std::ops::Range<u32> {
-        let (bank, size) = (bank as u32, self.most_policies());
+    /// The indices of the policies in force.
+    fn indices(&self) -> std::ops::Range<u32> {
+        let (bank, size) = (bank_of(self.epoch) as u32, self.most_policies());
         bank * size..(bank + 1) * size
     }
 

@@ -1,7 +1,7 @@
 //! The entries of the map of guarded cgroups.
 
 use aya::maps::{HashMap, MapData, MapError};
-use netadmin_common::GuardRecord;
+use netadmin_common::{GuardEntry, GuardRecord};
 
 use super::guards::GuardError;
 use super::room::Room;
@@ -13,14 +13,14 @@ const BPF_EXIST: u64 = 2;
 
 /// The map, and the room in it.
 pub struct Entries {
-    map: HashMap<MapData, u64, Record<GuardRecord>>,
+    map: HashMap<MapData, u64, Record<GuardEntry>>,
     room: Room,
     limit: u32,
 }
 
 impl Entries {
     /// None yet, and at most `limit`.
-    pub fn new(map: HashMap<MapData, u64, Record<GuardRecord>>, room: Room, limit: u32) -> Self {
+    pub fn new(map: HashMap<MapData, u64, Record<GuardEntry>>, room: Room, limit: u32) -> Self {
         Self { map, room, limit }
     }
 
@@ -31,7 +31,8 @@ impl Entries {
 
     /// What guards a cgroup.
     pub fn record(&self, id: u64) -> Option<GuardRecord> {
-        self.map.get(&id, 0).ok().map(|record| record.0)
+        let entry = self.map.get(&id, 0).ok()?.0;
+        GuardEntry::record(id, entry.banks)
     }
 
     /// Writes down what guards a cgroup, if that is new.
@@ -46,7 +47,9 @@ impl Entries {
             return Ok(());
         }
         let flags = if known.is_some() { BPF_EXIST } else { BPF_ANY };
-        let written = self.map.insert(id, Record(record), flags);
+        let written = self
+            .map
+            .insert(id, Record(GuardEntry::new(id, &record)), flags);
         let written = written.and_then(|()| self.room.changed(known, Some(record)));
         written.map_err(|source| self.error(path, source))
     }

@@ -17,7 +17,7 @@ use super::tree::Tree;
 use super::unborn::{self, Unborn};
 use crate::inventory::Inventory;
 use crate::kernel::{KernelError, Programs};
-use crate::policy::{CompiledPolicy, PolicySet};
+use crate::policy::CompiledPolicy;
 
 /// How many removed cgroups keep their path, for events that come late.
 const REMEMBERED: usize = 4096;
@@ -54,6 +54,16 @@ pub enum GuardError {
     Kernel(#[from] KernelError),
 }
 
+/// What lies above a cgroup.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Above {
+    /// The policy of the one right above.
+    policy: Option<u32>,
+    /// The program that sees option values is attached there or further up, and stays,
+    /// because everything in between is guarded.
+    pub(super) is_covered: bool,
+}
+
 /// Keeps the map of guarded cgroups.
 pub struct Guards {
     pub(super) tree: Tree,
@@ -62,7 +72,7 @@ pub struct Guards {
     earlier: Option<Earlier>,
     pub(super) paths: Paths<u64, String>,
     gone: VecDeque<(u64, String)>,
-    attached: Attached,
+    pub(super) attached: Attached,
     unborn: Unborn,
 }
 
@@ -124,53 +134,6 @@ impl Guards {
         self.scan_into(Path::new("/"), self.book.in_force(), programs)
     }
 
-    /// Writes down in the spare bank what `policies` mean for every cgroup. They
-    /// come into force with [`Self::turn`].
-    pub fn prepare(
-        &mut self,
-        policies: PolicySet,
-        programs: &mut Programs,
-    ) -> Result<(), GuardError> {
-        self.book.prepare(policies);
-        self.scan_into(Path::new("/"), self.book.spare(), programs)
-    }
-
-    /// The spare bank is in force: drops what it does not guard.
-    pub fn turn(&mut self) {
-        self.book.turn();
-        let bank = self.book.in_force();
-        let ids: Vec<u64> = self.entries.ids().collect();
-        for id in ids {
-            if self.policy_in(bank, id).is_none() {
-                self.entries.remove(id);
-                self.paths.remove(&id);
-                self.attached.retire(id);
-            }
-        }
-        self.uncover();
-    }
-
-    /// Takes back the word that the program that sees option values is there,
-    /// where it is about to be detached.
-    fn uncover(&mut self) {
-        let bank = self.book.in_force();
-        let covered = |(id, path): (&u64, &String)| {
-            let stays = self.attached.contains(*id) || self.is_covered(Path::new(path), bank);
-            (!stays).then_some(*id)
-        };
-        let bare: Vec<u64> = self.paths.iter().filter_map(covered).collect();
-        for id in bare {
-            if let Some(mut record) = self.record(id)
-                && record.flags & SOCKOPT_ATTACHED != 0
-            {
-                let before = Some(record);
-                record.flags &= !SOCKOPT_ATTACHED;
-                // Removed meanwhile.
-                let _gone = self.entries.write(id, before, record, "");
-            }
-        }
-    }
-
     /// Goes through the whole tree again, after births or deaths were missed.
     pub fn rescan(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
         let known = self.paths.keys().copied();
@@ -184,14 +147,14 @@ impl Guards {
     }
 
     /// The cgroup at a path, and all below.
-    fn scan_into(
+    pub(super) fn scan_into(
         &mut self,
         from: &Path,
         bank: usize,
         programs: &mut Programs,
     ) -> Result<(), GuardError> {
-        let mut waiting = vec![from.to_owned()];
-        while let Some(path) = waiting.pop() {
+        let mut waiting = vec![(from.to_owned(), self.above(from, bank))];
+        while let Some((path, above)) = waiting.pop() {
             // Removed meanwhile: the next event says so too.
             let Ok(id) = self.tree.id(&path) else {
                 continue;
@@ -200,8 +163,12 @@ impl Guards {
                 self.admit_deep(id, bank)?;
                 continue;
             }
-            self.admit_if_there(id, &path, bank, programs)?;
-            waiting.extend(self.tree.children(&path).unwrap_or_default());
+            self.admit_if_there(id, &path, bank, above, programs)?;
+            let children = self.tree.children(&path).unwrap_or_default();
+            if !children.is_empty() {
+                let above = self.below(id, bank, above);
+                waiting.extend(children.into_iter().map(|child| (child, above)));
+            }
         }
         Ok(())
     }
@@ -256,7 +223,10 @@ impl Guards {
 
     fn made_in(&mut self, bank: usize, id: u64, programs: &mut Programs) -> Result<(), GuardError> {
         match self.tree.path(id) {
-            Ok(path) if !is_too_deep(&path) => self.admit_if_there(id, &path, bank, programs),
+            Ok(path) if !is_too_deep(&path) => {
+                let above = self.above(&path, bank);
+                self.admit_if_there(id, &path, bank, above, programs)
+            }
             Ok(_) => self.admit_deep(id, bank),
             Err(error) if is_too_long(&error) => self.admit_deep(id, bank),
             // Not there yet, or removed meanwhile: then `gone` follows.
@@ -334,9 +304,10 @@ impl Guards {
         id: u64,
         path: &Path,
         bank: usize,
+        above: Above,
         programs: &mut Programs,
     ) -> Result<(), GuardError> {
-        let outcome = self.admit(id, path, bank, programs);
+        let outcome = self.admit(id, path, bank, above, programs);
         match self.tree.id(path) {
             Ok(now) if now == id => outcome,
             Err(error) if !is_gone(&error) => outcome,
@@ -352,30 +323,32 @@ impl Guards {
         id: u64,
         folder: &Path,
         bank: usize,
+        above: Above,
         programs: &mut Programs,
     ) -> Result<(), GuardError> {
         let path = &*folder.to_string_lossy();
-        let known = self.record(id);
-        let above = self
-            .parent_record(folder)
-            .filter(|above| above.policies[bank] != NO_POLICY);
-        let assigned = self.assign(id, path, bank, known, above);
+        let mut known = self.record(id);
+        let in_force = self.book.in_force();
+        if bank != in_force && known.is_some_and(|known| self.is_open(&known)) {
+            self.admit(id, folder, in_force, self.above(folder, in_force), programs)?;
+            known = self.record(id);
+        }
+        let assigned = self.assign(id, path, bank, known, above.policy);
         if assigned.is_none() && known.is_none() {
             return Ok(());
         }
-        let mut record = known.unwrap_or_default();
-        record.policies[bank] = NO_POLICY;
+        let mut record = known.unwrap_or_else(|| self.book.blank());
+        record.policies[bank] = self.book.assigned(bank, NO_POLICY);
         if let Some((policy, origin)) = assigned {
-            record.policies[bank] = policy;
+            record.policies[bank].policy = policy;
             record.origin = origin as u32;
-            if self.cover(id, folder, bank, policy, programs)? {
+            if above.is_covered || self.cover(id, folder, policy, programs)? {
                 record.flags |= SOCKOPT_ATTACHED;
-            } else if bank == self.book.in_force() {
+            } else if bank == in_force {
                 record.flags &= !SOCKOPT_ATTACHED;
             }
         }
-        let above = above.map(|above| above.policies[bank]);
-        let record = record.inheriting(above == Some(record.policies[bank]));
+        let record = record.inheriting(above.policy == Some(record.policies[bank].policy));
         if known.is_none() && record.inherits() && self.entries.are_full(path)? {
             return Ok(());
         }
@@ -394,9 +367,8 @@ impl Guards {
         path: &str,
         bank: usize,
         known: Option<GuardRecord>,
-        above: Option<GuardRecord>,
+        above: Option<u32>,
     ) -> Option<(u32, Origin)> {
-        let above = above.map(|above| above.policies[bank]);
         if let Some(name) = self.creators_policy(id, known) {
             let kept = self.book.index_of_name(bank, &name).or(above);
             return kept.map(|policy| (policy, Origin::Creator));
@@ -415,25 +387,24 @@ impl Guards {
             return Some(name);
         }
         let record = known.filter(|record| record.origin == Origin::Creator as u32)?;
-        let policy = self.book.policy(record.policies[self.book.in_force()])?;
+        let policy = self.book.policy(record.policy_in(self.book.epoch()))?;
         Some(policy.name.clone())
     }
 
-    /// Attaches the program that sees option values, if the policy needs it and
-    /// no guarded cgroup above has it. Before the record says so, never after.
+    /// Attaches the program that sees option values, if the policy needs it and it is
+    /// not there. Before the record says so, never after.
     fn cover(
         &mut self,
         id: u64,
         path: &Path,
-        bank: usize,
         policy: u32,
         programs: &mut Programs,
     ) -> Result<bool, KernelError> {
-        let policy = self.book.policy(policy);
-        let needed = policy.is_some_and(CompiledPolicy::needs_value_program);
-        if self.attached.contains(id) || self.is_covered(path, bank) {
+        if self.attached.contains(id) {
             return Ok(true);
         }
+        let policy = self.book.policy(policy);
+        let needed = policy.is_some_and(CompiledPolicy::needs_value_program);
         if needed {
             let folder = self.tree.folder(path);
             self.attached.attach(id, &folder, programs)?;
@@ -441,19 +412,32 @@ impl Guards {
         Ok(needed)
     }
 
-    /// Whether the program that sees option values is attached to a cgroup above
-    /// that a bank's policies guard, and where it therefore stays.
-    pub(super) fn is_covered(&self, path: &Path, bank: usize) -> bool {
-        if self.attached.is_empty() {
-            return false;
+    /// What a bank says of the cgroups above a path.
+    pub(super) fn above(&self, path: &Path, bank: usize) -> Above {
+        let above = path.ancestors().skip(1);
+        let mut above = above.filter_map(|path| self.tree.id(path).ok());
+        let Some(nearest) = above.next() else {
+            return Above::default();
+        };
+        let policy = self.policy_in(bank, nearest);
+        // Without a policy in between, which would take it away.
+        let is_covered = !self.attached.is_empty()
+            && policy.is_some()
+            && (self.attached.contains(nearest)
+                || above
+                    .take_while(|id| self.policy_in(bank, *id).is_some())
+                    .any(|id| self.attached.contains(id)));
+        Above { policy, is_covered }
+    }
+
+    /// What is above the children of a cgroup.
+    fn below(&self, id: u64, bank: usize, above: Above) -> Above {
+        let policy = self.policy_in(bank, id);
+        let is_covered = above.is_covered || self.attached.contains(id);
+        Above {
+            policy,
+            is_covered: policy.is_some() && is_covered,
         }
-        let above = path
-            .ancestors()
-            .skip(1)
-            .filter_map(|path| self.tree.id(path).ok());
-        above
-            .take_while(|id| self.policy_in(bank, *id).is_some())
-            .any(|id| self.attached.contains(id))
     }
 
     pub(super) fn record(&self, id: u64) -> Option<GuardRecord> {
@@ -462,12 +446,7 @@ impl Guards {
 
     /// The policy of a cgroup in a bank.
     pub(super) fn policy_in(&self, bank: usize, id: u64) -> Option<u32> {
-        let policy = self.record(id)?.policies[bank];
-        (policy != NO_POLICY).then_some(policy)
-    }
-
-    fn parent_record(&self, path: &Path) -> Option<GuardRecord> {
-        self.record(self.tree.id(path.parent()?).ok()?)
+        self.book.policy_of(&self.record(id)?, bank)
     }
 }
 

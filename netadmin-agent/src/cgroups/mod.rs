@@ -10,6 +10,7 @@ mod book;
 mod deep;
 mod earlier;
 mod entries;
+mod epochs;
 mod guards;
 mod room;
 mod tree;

@@ -54,6 +54,12 @@ pub enum KernelError {
         #[source]
         source: MapError,
     },
+    /// The kernel did not wait for programs that run.
+    #[error("cannot wait for the eBPF programs that are running (a map of maps): {error}")]
+    Wait {
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// Something could not be pinned, or taken over.
     #[error(transparent)]
     Pin(#[from] PinError),

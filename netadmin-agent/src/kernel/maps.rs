@@ -5,13 +5,13 @@ use aya::{
     maps::{Array, HashMap, MapData, MapError, RingBuf},
 };
 use netadmin_common::{
-    GuardRecord, PolicyRecord, event::HISTORY_LEN, glob::GlobRecord, guard::POLICY_NAME_LEN,
+    GuardEntry, PolicyRecord, event::HISTORY_LEN, glob::GlobRecord, guard::POLICY_NAME_LEN,
     watched::Watched,
 };
 
 use nix::errno::Errno;
 
-use super::{KernelError, Programs, control, symbols};
+use super::{KernelError, Programs, control, symbols, sys};
 use crate::cgroups::Room;
 use crate::history;
 use crate::records::{Account, Record};
@@ -37,10 +37,14 @@ impl Programs {
         map(&mut self.ebpf, "GLOBS")
     }
 
-    /// The word that says which bank of policies is in force, and how many globs
-    /// each bank has.
+    /// The epoch in force, and what there is to say of each bank's globs.
     pub fn bank(&mut self) -> Result<Array<&mut MapData, u32>, KernelError> {
         map(&mut self.ebpf, "BANK")
+    }
+
+    /// Waits until every program that runs now has come to its end.
+    pub fn wait_for_running(&self) -> Result<(), KernelError> {
+        sys::wait_for_programs().map_err(|error| KernelError::Wait { error })
     }
 
     /// The word that says whether two sets are attached.
@@ -110,7 +114,7 @@ impl Programs {
     /// The map of guarded cgroups, for keeps.
     pub fn take_guards(
         &mut self,
-    ) -> Result<HashMap<MapData, u64, Record<GuardRecord>>, KernelError> {
+    ) -> Result<HashMap<MapData, u64, Record<GuardEntry>>, KernelError> {
         take(&mut self.ebpf, "GUARDS")
     }
 

@@ -9,6 +9,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// linux/bpf.h.
+const BPF_MAP_CREATE: libc::c_long = 0;
+const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
 const BPF_OBJ_PIN: libc::c_long = 6;
 const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_PROG_GET_FD_BY_ID: libc::c_long = 13;
@@ -44,6 +46,64 @@ struct LinkUpdate {
     new_prog_fd: u32,
     flags: u32,
     old_prog_fd: u32,
+}
+
+/// `enum bpf_map_type`.
+const BPF_MAP_TYPE_ARRAY: u32 = 2;
+const BPF_MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
+
+/// `union bpf_attr`, as `BPF_MAP_CREATE` uses it.
+#[repr(C)]
+struct MapCreate {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+    map_flags: u32,
+    inner_map_fd: u32,
+}
+
+/// `union bpf_attr`, as `BPF_MAP_UPDATE_ELEM` uses it.
+#[repr(C)]
+struct MapUpdate {
+    map_fd: u32,
+    reserved: u32,
+    key: u64,
+    value: u64,
+    flags: u64,
+}
+
+/// Waits until every program that runs now has come to its end (but for sleepable
+/// ones, of which we have none). That is what a change of a map of maps does before it
+/// returns (`maybe_wait_bpf_programs`).
+pub fn wait_for_programs() -> io::Result<()> {
+    let inner = create_array(BPF_MAP_TYPE_ARRAY, 0)?;
+    let inner_fd = inner.as_raw_fd().cast_unsigned();
+    let outer = create_array(BPF_MAP_TYPE_ARRAY_OF_MAPS, inner_fd)?;
+    let key = 0u32;
+    let attributes = MapUpdate {
+        map_fd: outer.as_raw_fd().cast_unsigned(),
+        reserved: 0,
+        key: &raw const key as u64,
+        value: &raw const inner_fd as u64,
+        flags: 0,
+    };
+    bpf(BPF_MAP_UPDATE_ELEM, &attributes).map(drop)
+}
+
+/// An array of one word.
+fn create_array(map_type: u32, inner_map_fd: u32) -> io::Result<OwnedFd> {
+    let attributes = MapCreate {
+        map_type,
+        key_size: 4,
+        value_size: 4,
+        max_entries: 1,
+        map_flags: 0,
+        inner_map_fd,
+    };
+    let fd = bpf(BPF_MAP_CREATE, &attributes)?;
+    // SAFETY: the call has just opened it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Opens what is pinned at `path`.

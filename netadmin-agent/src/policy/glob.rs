@@ -49,6 +49,8 @@ pub enum GlobError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathGlob {
     text: String,
+    /// How much of it, from its beginning, every path that it matches begins with.
+    literal: usize,
     components: Vec<Component>,
 }
 
@@ -88,6 +90,7 @@ impl PathGlob {
         };
         Ok(Self {
             text: text.to_owned(),
+            literal: literal_part(text),
             components,
         })
     }
@@ -95,6 +98,10 @@ impl PathGlob {
     /// Whether the cgroup at exactly this path is matched. What lies below it
     /// is guarded too, but by inheritance, not by this function.
     pub fn matches(&self, path: &str) -> bool {
+        // Of hundreds of policies most are told apart by this.
+        if !path.starts_with(&self.text[..self.literal]) {
+            return false;
+        }
         let Some(rest) = path.strip_prefix('/') else {
             return false;
         };
@@ -143,6 +150,13 @@ impl PathGlob {
             |mine, theirs| mine.covers(theirs),
         )
     }
+}
+
+/// The length of what stands for itself at the beginning; without the `/` before `**`,
+/// which may stand for nothing.
+fn literal_part(text: &str) -> usize {
+    let end = text.find(['*', '?', '[']).unwrap_or(text.len());
+    text[..end].trim_end_matches('/').len()
 }
 
 impl fmt::Display for PathGlob {

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use netadmin_common::glob::MAX_GLOBS;
-use netadmin_common::guard::POLICY_NAME_LEN;
+use netadmin_common::guard::{EPOCHS, GLOB_COUNTS, POLICY_NAME_LEN, bank_of};
 use netadmin_common::watched::Watched;
 
 use super::cannot_enforce;
@@ -40,12 +40,13 @@ pub fn publish(policies: &PolicySet, bank: usize, programs: &mut Programs) -> an
 }
 
 /// Writes the globs of a bank's policies, by which the programs guard new cgroups
-/// from now on, whether or not the bank is in force yet.
+/// from now on, whether or not the epoch is in force yet.
 pub fn publish_globs(
     policies: &PolicySet,
-    bank: usize,
+    epoch: u16,
     programs: &mut Programs,
 ) -> anyhow::Result<()> {
+    let bank = bank_of(epoch);
     let size = programs.limits().policies;
     let first_policy = u32::try_from(bank)? * size;
     let first_glob = u32::try_from(bank * MAX_GLOBS)?;
@@ -59,20 +60,30 @@ pub fn publish_globs(
         written.with_context(|| format!("cannot write the glob `{glob}`"))?;
         count += 1;
     }
-    set_globs(bank, count, programs)
+    set_word(GLOB_COUNTS, bank, count, programs)?;
+    set_word(EPOCHS, bank, epoch.into(), programs)
 }
 
 /// Forgets the globs of a bank.
 pub fn forget_globs(bank: usize, programs: &mut Programs) -> anyhow::Result<()> {
-    set_globs(bank, 0, programs)
+    set_word(EPOCHS, bank, 0, programs)?;
+    set_word(GLOB_COUNTS, bank, 0, programs)
 }
 
-fn set_globs(bank: usize, count: u32, programs: &mut Programs) -> anyhow::Result<()> {
-    let place = 1 + u32::try_from(bank)?;
+fn set_word(first: u32, bank: usize, word: u32, programs: &mut Programs) -> anyhow::Result<()> {
+    let place = first + u32::try_from(bank)?;
     let mut words = programs.bank()?;
     words
-        .set(place, count, 0)
-        .context("cannot say how many globs there are")
+        .set(place, word, 0)
+        .context("cannot say which globs there are")
+}
+
+/// Brings an epoch into force: one word says which it is.
+pub fn turn(epoch: u16, programs: &mut Programs) -> anyhow::Result<()> {
+    let mut words = programs.bank()?;
+    words
+        .set(0, u32::from(epoch), 0)
+        .context("cannot bring the new policies into force")
 }
 
 /// Tells the programs which calls can matter under any of these sets.

@@ -1,8 +1,7 @@
 //! Putting changed policies into force, as a whole or not at all.
 
 use super::agent::Agent;
-use super::publish::{forget_globs, publish, publish_globs, publish_watched};
-use super::start::turn;
+use super::publish::{forget_globs, publish, publish_globs, publish_watched, turn};
 use crate::cgroups::Guards;
 use crate::output;
 use crate::policy::{self, LoadError, PolicySet};
@@ -58,15 +57,16 @@ impl Agent {
         self.drain_events()?;
         let bank = self.guards.book().spare();
         forget_globs(bank, &mut self.programs)?;
+        let epoch = self.guards.begin(&mut self.programs)?;
         publish(&policies, bank, &mut self.programs)?;
-        publish_globs(&policies, bank, &mut self.programs)?;
+        publish_globs(&policies, epoch, &mut self.programs)?;
         let in_force = self.guards.book().policies();
         publish_watched(&[in_force, &policies], &mut self.programs)?;
         self.guards.prepare(policies, &mut self.programs)?;
         // Who was born meanwhile.
         self.follow_cgroups(Guards::made_meanwhile)?;
-        turn(&mut self.programs, bank)?;
-        self.guards.turn();
+        turn(epoch, &mut self.programs)?;
+        self.guards.turn(&mut self.programs)?;
         self.tick_soon();
         forget_globs(self.guards.book().spare(), &mut self.programs)?;
         publish_watched(&[self.guards.book().policies()], &mut self.programs)

@@ -4,12 +4,12 @@ use std::rc::Rc;
 use std::thread::sleep;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use aya::maps::{Map, MapData, RingBuf};
+use netadmin_common::guard::{FIRST_EPOCH, bank_of};
 
 use super::agent::Agent;
 use super::cannot_enforce;
-use super::publish::{publish, publish_globs, publish_watched};
+use super::publish::{publish, publish_globs, publish_watched, turn};
 use super::teller::Former;
 use super::wake::register;
 use super::watch::PolicyWatch;
@@ -47,8 +47,9 @@ pub fn start(policies: PolicySet, sink: Sink, options: &RunOptions) -> anyhow::R
         program_log::start(programs.ebpf_mut())?;
     }
     programs.overlap()?.set(0, u32::from(before.any()), 0)?;
-    publish(&policies, 0, &mut programs)?;
-    publish_globs(&policies, 0, &mut programs)?;
+    publish(&policies, bank_of(FIRST_EPOCH), &mut programs)?;
+    publish_globs(&policies, FIRST_EPOCH, &mut programs)?;
+    turn(FIRST_EPOCH, &mut programs)?;
     publish_watched(&[&policies], &mut programs)?;
 
     programs.load_value_program().map_err(cannot_enforce)?;
@@ -229,12 +230,4 @@ fn former(pins: Option<&Pins>, in_force: Option<&PinnedSet>) -> anyhow::Result<F
         pinned_names(&path).ok().map(|names| (generation, names))
     };
     Ok(remembered.filter_map(named).collect())
-}
-
-/// The word of the one who starts it: which bank is in force.
-pub fn turn(programs: &mut Programs, bank: usize) -> anyhow::Result<()> {
-    let bank = u32::try_from(bank)?;
-    let mut word = programs.bank()?;
-    word.set(0, bank, 0)
-        .context("cannot bring the new policies into force")
 }

@@ -8,7 +8,7 @@
 
 use aya_ebpf::{helpers::bpf_probe_read_user, macros::lsm, programs::LsmContext};
 use netadmin_common::{
-    GuardRecord, OperationKind, SocketOption, Text, Value, Via,
+    GuardEntry, OperationKind, SocketOption, Text, Value, Via,
     call::{CALL_ALLOWED, CALL_REFUSED, COMMAND_SYSFS_FLAGS},
     policy::{MODE_AUDIT, OPTION_FREE, OPTION_VALUES},
 };
@@ -36,17 +36,17 @@ pub fn capable(ctx: LsmContext) -> i32 {
     if from_first > u64::from(CAP_NET_RAW - CAP_NET_ADMIN) || argument_u32(&ctx, 4) != 0 {
         return ctx.arg(4);
     }
-    match guard::record() {
-        Some(record) => answer(ctx, record),
+    match guard::entry() {
+        Some(entry) => answer(ctx, entry),
         None => 0,
     }
 }
 
 /// (Apart: a program saves the registers that it uses anywhere, each time.)
 #[inline(never)]
-fn answer(ctx: LsmContext, record: &GuardRecord) -> i32 {
+fn answer(ctx: LsmContext, entry: &GuardEntry) -> i32 {
     let capability = argument_u32(&ctx, 2);
-    let Some(guard) = guard::of_record(record) else {
+    let Some(guard) = guard::of_entry(entry) else {
         return 0;
     };
     let call = task::call();

@@ -30,31 +30,28 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     let Some(id) = cgroup::id(group) else {
         return 0;
     };
-    let parent = cgroup::parent_id(group)
-        .and_then(guard::of_cgroup)
-        .unwrap_or(&GuardRecord::NONE);
-    let (_, creator) = guard::record_of_current();
-    let creator = creator.unwrap_or(&GuardRecord::NONE);
+    let parent = cgroup::parent_id(group).and_then(guard::copy_of);
+    let parent = parent.unwrap_or(GuardRecord::NONE);
+    let creator = guard::copy_of_current().unwrap_or(GuardRecord::NONE);
     // A child of what a guarded task made is of the same making, whoever makes it.
-    let made =
-        creator.policies != GuardRecord::NONE.policies || parent.origin == Origin::Creator as u32;
+    let made = creator.names_a_policy() || parent.origin == Origin::Creator as u32;
     let record = if made {
-        inherited(creator, parent, Origin::Creator)
+        inherited(&creator, &parent, Origin::Creator)
     } else if births::take_path(ctx.arg(1)) {
         let matched = GuardRecord {
-            policies: [births::policy_of_path(0), births::policy_of_path(1)],
+            policies: [births::assigned_by_path(0), births::assigned_by_path(1)],
             ..GuardRecord::NONE
         };
-        if matched.policies == GuardRecord::NONE.policies {
-            inherited(&matched, parent, Origin::Ancestor)
+        if matched.names_a_policy() {
+            inherited(&matched, &parent, Origin::Matched)
         } else {
-            inherited(&matched, parent, Origin::Matched)
+            inherited(&matched, &parent, Origin::Ancestor)
         }
     } else {
-        inherited(creator, parent, Origin::Ancestor)
+        inherited(&creator, &parent, Origin::Ancestor)
     };
     let mut failure = 0;
-    if record.policies != GuardRecord::NONE.policies
+    if record.names_a_policy()
         && let Err(error) = room::enter(group, id, record)
     {
         failure = error.unsigned_abs();
@@ -63,18 +60,25 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     0
 }
 
-/// The policies that come first, and the parent's where there are none.
+/// What comes first, and the parent's where that names no policy. (Where it is not
+/// decided yet for this epoch, that stands: the agent decides it.)
 #[inline(always)]
 fn inherited(first: &GuardRecord, parent: &GuardRecord, origin: Origin) -> GuardRecord {
-    let choose = |bank: usize| match first.policies[bank] {
-        NO_POLICY => parent.policies[bank],
-        policy => policy,
+    let choose = |bank: usize| {
+        let (first, parent) = (first.policies[bank], parent.policies[bank]);
+        let is_decided = first.epoch == 0 || first.epoch == parent.epoch;
+        if first.policy == NO_POLICY && is_decided {
+            parent
+        } else {
+            first
+        }
     };
     GuardRecord {
         policies: [choose(0), choose(1)],
         origin: origin as u32,
         // The programs that run for a cgroup's sockets are its parents'.
         flags: parent.flags,
+        ..GuardRecord::NONE
     }
 }
 

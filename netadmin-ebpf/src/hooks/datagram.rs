@@ -12,7 +12,7 @@ use core::{
 
 use aya_ebpf::{helpers::generated::bpf_loop, macros::lsm, programs::LsmContext};
 use netadmin_common::{
-    GuardRecord, OperationKind, Text, Via,
+    GuardEntry, OperationKind, Text, Via,
     netlink::{
         Bytes, FAMILY_RAISES, LinkView, MAX_STEPS, NETLINK_GENERIC, NETLINK_ROUTE,
         NETLINK_USERSOCK, NLMSG_HDRLEN, OVS_CMD_NEW, Plain, RTM_NEWLINK, RTM_SETLINK, Step,
@@ -54,8 +54,8 @@ pub fn netlink_send(ctx: LsmContext) -> i32 {
             return 0;
         }
     }
-    match guard::record() {
-        Some(record) => judge(ctx, record),
+    match guard::entry() {
+        Some(entry) => judge(ctx, entry),
         None => 0,
     }
 }
@@ -85,8 +85,8 @@ fn content(ctx: &LsmContext) -> (Address, u32) {
 
 /// (Apart: a program saves the registers that it uses anywhere, each time.)
 #[inline(never)]
-fn judge(ctx: LsmContext, record: &GuardRecord) -> i32 {
-    let Some(guard) = guard::of_record(record) else {
+fn judge(ctx: LsmContext, entry: &GuardEntry) -> i32 {
+    let Some(guard) = guard::of_entry(entry) else {
         return 0;
     };
     let (sock, skb): (*const u8, *const u8) = (ctx.arg(0), ctx.arg(1));

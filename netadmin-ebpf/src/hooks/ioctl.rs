@@ -11,7 +11,7 @@ use aya_ebpf::{
     programs::{FEntryContext, LsmContext},
 };
 use netadmin_common::{
-    GuardRecord, OperationKind, Text, Via,
+    GuardEntry, OperationKind, Text, Via,
     call::{CALL_ALLOWED, CALL_BEGUN, CALL_REFUSED},
     device::{IFF_PROMISC, kind},
     ioctl::ioctl_piece,
@@ -117,16 +117,16 @@ fn begin(ctx: LsmContext) -> i32 {
     if !has_way(command) && (!watched::pieces() || ioctl_piece(command).is_none()) {
         return 0;
     }
-    match guard::record() {
-        Some(record) => begin_call(ctx, record),
+    match guard::entry() {
+        Some(entry) => begin_call(ctx, entry),
         None => 0,
     }
 }
 
 /// (Apart: a program saves the registers that it uses anywhere, each time.)
 #[inline(never)]
-fn begin_call(ctx: LsmContext, record: &GuardRecord) -> i32 {
-    let Some(guard) = guard::of_record(record) else {
+fn begin_call(ctx: LsmContext, entry: &GuardEntry) -> i32 {
+    let Some(guard) = guard::of_entry(entry) else {
         return 0;
     };
     let command = argument_u32(&ctx, 1);
@@ -166,8 +166,8 @@ fn is_device(ctx: &LsmContext) -> bool {
 /// `dev_ioctl(net, cmd, ifr, …)`: what comes after a colon is cut off.
 #[fentry(function = "dev_ioctl")]
 pub fn dev_ioctl(ctx: FEntryContext) -> i32 {
-    if let Some(record) = record_of_seen(&ctx) {
-        judge_of_device(ctx, record);
+    if let Some(entry) = entry_of_seen(&ctx) {
+        judge_of_device(ctx, entry);
     }
     0
 }
@@ -176,42 +176,38 @@ pub fn dev_ioctl(ctx: FEntryContext) -> i32 {
 /// a colon it is about an address label, and deletes the address.
 #[fentry(function = "devinet_ioctl")]
 pub fn devinet_ioctl(ctx: FEntryContext) -> i32 {
-    if let Some(record) = record_of_seen(&ctx) {
-        judge_of_address(ctx, record);
+    if let Some(entry) = entry_of_seen(&ctx) {
+        judge_of_address(ctx, entry);
     }
     0
 }
 
 /// What guards the task, if the call can matter here.
 #[inline(always)]
-fn record_of_seen(ctx: &FEntryContext) -> Option<&'static GuardRecord> {
-    has_way(argument_u32(ctx, 1)).then(guard::record).flatten()
+fn entry_of_seen(ctx: &FEntryContext) -> Option<&'static GuardEntry> {
+    has_way(argument_u32(ctx, 1)).then(guard::entry).flatten()
 }
 
 /// (These apart, as [`begin_call`].)
 #[inline(never)]
-fn judge_of_device(ctx: FEntryContext, record: &GuardRecord) {
-    judge(&ctx, record, |name| Some(name.before(b':')));
+fn judge_of_device(ctx: FEntryContext, entry: &GuardEntry) {
+    judge(&ctx, entry, |name| Some(name.before(b':')));
 }
 
 #[inline(never)]
-fn judge_of_address(ctx: FEntryContext, record: &GuardRecord) {
-    judge(&ctx, record, |name| {
+fn judge_of_address(ctx: FEntryContext, entry: &GuardEntry) {
+    judge(&ctx, entry, |name| {
         (name.before(b':') == name).then_some(name)
     });
 }
 
 #[inline(always)]
-fn judge(
-    ctx: &FEntryContext,
-    record: &GuardRecord,
-    device_name: impl FnOnce(Text) -> Option<Text>,
-) {
+fn judge(ctx: &FEntryContext, entry: &GuardEntry, device_name: impl FnOnce(Text) -> Option<Text>) {
     let command = argument_u32(ctx, 1);
     let Some((via, true)) = way(command) else {
         return;
     };
-    let Some(guard) = guard::of_record(record) else {
+    let Some(guard) = guard::of_entry(entry) else {
         return;
     };
     if !guard.policy.rules_promiscuity() && !guard.policy.rules_net_admin() {

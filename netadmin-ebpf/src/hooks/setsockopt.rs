@@ -8,7 +8,7 @@
 
 use aya_ebpf::{macros::lsm, programs::LsmContext};
 use netadmin_common::{
-    GuardRecord, OperationKind, SocketOption, Value, Via,
+    GuardEntry, OperationKind, SocketOption, Value, Via,
     guard::SOCKOPT_ATTACHED,
     policy::{OPTION_FREE, OPTION_VALUES},
 };
@@ -54,8 +54,8 @@ fn judge(ctx: LsmContext) -> i32 {
     if !is_ours(argument_u32(&ctx, 1), argument_u32(&ctx, 2)) {
         return 0;
     }
-    match guard::record() {
-        Some(record) => answer(ctx, record),
+    match guard::entry() {
+        Some(entry) => answer(ctx, entry),
         None => 0,
     }
 }
@@ -69,18 +69,18 @@ fn is_ours(level: u32, optname: u32) -> bool {
 }
 
 #[inline(never)]
-fn answer(ctx: LsmContext, record: &GuardRecord) -> i32 {
+fn answer(ctx: LsmContext, entry: &GuardEntry) -> i32 {
     let socket: *const u8 = ctx.arg(0);
-    let Some(guard) = guard::of_record(record) else {
+    let Some(guard) = guard::of_entry(entry) else {
         return 0;
     };
     let (level, optname) = (ctx.arg(1), ctx.arg(2));
     match SocketOption::from_level_and_name(level, optname) {
         Some(option) => {
-            let refused = refuses_option(&guard, record, socket, option);
+            let refused = refuses_option(&guard, socket, option);
             report::answer(refused, report::errno(option))
         }
-        None => report::answer(refuses_membership(&guard, record, socket), EPERM),
+        None => report::answer(refuses_membership(&guard, socket), EPERM),
     }
 }
 
@@ -98,23 +98,18 @@ fn record(ctx: &LsmContext) {
 }
 
 #[inline(always)]
-fn refuses_membership(guard: &Guard, record: &GuardRecord, socket: *const u8) -> bool {
-    if !guard.policy.rules_promiscuity() || value_will_be_seen(guard, record, socket) {
+fn refuses_membership(guard: &Guard, socket: *const u8) -> bool {
+    if !guard.policy.rules_promiscuity() || value_will_be_seen(guard, socket) {
         return false;
     }
     Question::on_device(OperationKind::PromiscuousMembership, Via::AddMembership).is_refused()
 }
 
 #[inline(always)]
-fn refuses_option(
-    guard: &Guard,
-    record: &GuardRecord,
-    socket: *const u8,
-    option: SocketOption,
-) -> bool {
+fn refuses_option(guard: &Guard, socket: *const u8, option: SocketOption) -> bool {
     let seen_later = match guard.policy.options[option as usize].rule {
         OPTION_FREE => true,
-        OPTION_VALUES => value_will_be_seen(guard, record, socket) && note_seen(option),
+        OPTION_VALUES => value_will_be_seen(guard, socket) && note_seen(option),
         // The capability question will be asked within this very call.
         _ => is_the_call(option),
     };
@@ -157,7 +152,7 @@ fn note_seen(option: SocketOption) -> bool {
 /// which cannot be told from others; its work may be done on the way out of a
 /// call that looks just like it.
 #[inline(always)]
-fn value_will_be_seen(guard: &Guard, record: &GuardRecord, socket: *const u8) -> bool {
+fn value_will_be_seen(guard: &Guard, socket: *const u8) -> bool {
     if task::uses_io_uring() || !matches!(task::call(), Call::Setsockopt { compat: false, .. }) {
         return false;
     }
@@ -170,9 +165,10 @@ fn value_will_be_seen(guard: &Guard, record: &GuardRecord, socket: *const u8) ->
         cgroup::id_of_typed(follow(sock, &layout::SOCK_CGROUP))
     };
     // Mostly it is the caller's own.
-    let record = match cgroup {
-        Some(cgroup) if cgroup == guard.cgroup => Some(record),
-        _ => cgroup.and_then(guard::of_cgroup),
+    let flags = match cgroup {
+        Some(cgroup) if cgroup == guard.cgroup => guard.flags,
+        Some(cgroup) => guard::copy_of(cgroup).map_or(0, |copy| copy.flags),
+        None => 0,
     };
-    record.is_some_and(|record| record.flags & SOCKOPT_ATTACHED != 0)
+    flags & SOCKOPT_ATTACHED != 0
 }

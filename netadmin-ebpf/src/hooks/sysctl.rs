@@ -11,7 +11,7 @@ use aya_ebpf::{
     bindings::bpf_sysctl, helpers::generated::bpf_sysctl_get_name, macros::cgroup_sysctl,
     programs::SysctlContext,
 };
-use netadmin_common::{GuardRecord, OperationKind, Via};
+use netadmin_common::{GuardEntry, OperationKind, Via};
 
 use crate::{
     guard,
@@ -31,15 +31,15 @@ pub fn sysctl_write(ctx: SysctlContext) -> i32 {
     if unsafe { (*sysctl).write } == 0 || !watched::pieces() {
         return PASS;
     }
-    match guard::record() {
-        Some(record) if refuses(sysctl, record) => REFUSE,
+    match guard::entry() {
+        Some(entry) if refuses(sysctl, entry) => REFUSE,
         _ => PASS,
     }
 }
 
 #[inline(always)]
-fn refuses(sysctl: *mut bpf_sysctl, record: &GuardRecord) -> bool {
-    let Some(guard) = guard::of_record(record) else {
+fn refuses(sysctl: *mut bpf_sysctl, entry: &GuardEntry) -> bool {
+    let Some(guard) = guard::of_entry(entry) else {
         return false;
     };
     let kind = OperationKind::SysctlWrite;

@@ -5,6 +5,7 @@ mod before;
 mod births;
 mod cgroups;
 mod deep;
+mod entries;
 mod exec;
 mod outlives;
 mod reload;
@@ -25,6 +26,7 @@ pub fn trials() -> Vec<Trial> {
     shapes::add(&mut trials);
     cgroups::add_patterns(&mut trials);
     deep::add(&mut trials);
+    entries::add(&mut trials);
     births::add(&mut trials);
     outlives::add(&mut trials);
     exec::add(&mut trials);
