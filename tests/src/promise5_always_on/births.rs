@@ -2,12 +2,14 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
+use crate::attack::SocketOption;
+use crate::attack::sockopt::udp_socket;
 use crate::rig::{Cgroup, Stage, Trials, Way, errno_of, poll};
 
 /// Only these are guarded; what is above them is not.
@@ -18,6 +20,14 @@ match.cgroups = ["/netadmin-test/pods/pod-[0-9]*/main"]
 [policy.setsockopt]
 SO_MARK = "deny"
 "#;
+const VALUES: &str = r#"version = 1
+[[policy]]
+name = "cnf"
+match.cgroups = ["/netadmin-test/pods/pod-ready/main"]
+[policy.setsockopt]
+SO_MARK = { allow = [7] }
+"#;
+const ALLOWED: i32 = 7;
 const PARENT: &str = "/netadmin-test/pods";
 const BURST: usize = 1000;
 /// linux/sched.h (libc has it as an `int`, in which it does not fit).
@@ -44,6 +54,11 @@ pub fn add(trials: &mut Trials) {
         },
     );
     trials.guarded(
+        VALUES,
+        "what_cannot_be_ready_at_birth_is_refused_until_it_is",
+        not_ready,
+    );
+    trials.guarded(
         PODS,
         "a_thousand_cgroups_in_a_burst_are_guarded_before_their_first_task",
         |_| {
@@ -60,6 +75,42 @@ pub fn add(trials: &mut Trials) {
             Ok(())
         },
     );
+}
+
+/// A rule on values takes a program on the new cgroup, which the agent attaches. Until
+/// then also the value that the rule allows is refused: in what a path guards, and below.
+fn not_ready(stage: &Stage<'_>) -> Result<()> {
+    let path = format!("{PARENT}/pod-ready/main");
+    let agent = stage.agent()?;
+    agent.signal(Signal::SIGSTOP)?;
+    let first = allowed_mark(&path);
+    let below = allowed_mark(&format!("{path}/below"));
+    agent.signal(Signal::SIGCONT)?;
+    let (first, below) = (first?, below?);
+    ensure!(
+        (first, below) == (libc::EPERM, libc::EPERM),
+        "{first} {below}"
+    );
+    let ready = poll(Duration::from_secs(60), || {
+        (allowed_mark(&format!("{path}/below")).ok()? == 0).then_some(())
+    });
+    ready.context("the allowed value is still refused")?;
+    ensure!(
+        attack_at_birth(&path)? == libc::EPERM,
+        "another value passes"
+    );
+    Cgroup::make(&format!("{path}/below"))?.remove()?;
+    Cgroup::make(&path)?.remove()?;
+    Ok(())
+}
+
+/// The errno of the value that [`VALUES`] allows, in a process born there.
+fn allowed_mark(path: &str) -> Result<i32> {
+    let cgroup = File::open(Cgroup::make(path)?.directory()).context("open the cgroup")?;
+    let set = || -> io::Result<()> { SocketOption::Mark.set(udp_socket()?.as_fd(), ALLOWED) };
+    let status = in_cgroup(&cgroup, || errno_of(&set()))?;
+    ensure!(libc::WIFEXITED(status), "it ended with {status:#x}");
+    Ok(libc::WEXITSTATUS(status))
 }
 
 /// More births than the buffer holds, while the agent is stopped.
@@ -84,7 +135,7 @@ fn lost_births(stage: &Stage<'_>) -> Result<()> {
             .contains("looking at all of them again")
             .then_some(())
     };
-    poll(Duration::from_secs(30), said).context("the agent did not notice")
+    poll(Duration::from_secs(60), said).context("the agent did not notice")
 }
 
 /// Makes a cgroup and a process in it, by `CLONE_INTO_CGROUP`, whose first act is

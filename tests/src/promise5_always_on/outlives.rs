@@ -1,17 +1,23 @@
 //! Enforcement outlives the agent, until it is told to end.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
 use crate::rig::{
-    AgentRun, Cgroup, Container, PINS, PROGRAM, Standing, Trials, USUAL_POLICY, new_directory, run,
+    AgentRun, Cgroup, Container, PINS, PROGRAM, Standing, Trials, USUAL_POLICY, new_directory,
+    poll, run,
 };
 
 const CANNOT_ENFORCE: i32 = 3;
 const FAULT: i32 = 4;
+const SOON: Duration = Duration::from_secs(60);
+/// Of an agent of which the kernel takes the memory.
+const SMALL: &str = "/netadmin-small";
 
 pub fn add(trials: &mut Trials) {
     trials.alone("enforcement_outlives_sigkill_until_unload", || {
@@ -20,13 +26,21 @@ pub fn add(trials: &mut Trials) {
     trials.alone("enforcement_outlives_sigterm_which_says_so", || {
         outlives(Signal::SIGTERM, 0, "enforcement goes on")
     });
+    trials.alone("enforcement_outlives_a_panic", || {
+        // What a panic comes to (`panic = "abort"`).
+        outlives(Signal::SIGABRT, 128 + 6, "")
+    });
+    trials.alone(
+        "enforcement_outlives_an_agent_that_runs_out_of_memory",
+        out_of_memory,
+    );
     trials.alone("a_second_agent_refuses_to_start", second_agent);
     trials.alone("status_says_what_is_in_force_and_why", status);
     trials.alone("without_bpffs_the_agent_ends_with_3_and_the_remedy", || {
         // In a mount namespace of its own, where bpffs is not mounted.
         let script = format!("umount /sys/fs/bpf && exec {PROGRAM} \"$@\"");
         let policy = new_directory()?.join("policy.toml");
-        std::fs::write(&policy, USUAL_POLICY)?;
+        fs::write(&policy, USUAL_POLICY)?;
         let mut command = Command::new("unshare");
         command
             .args(["-m", "sh", "-c", &script, "sh", "--policy"])
@@ -40,7 +54,28 @@ pub fn add(trials: &mut Trials) {
     });
 }
 
+/// The kernel ends the agent because its cgroup may have no memory.
+fn out_of_memory() -> Result<()> {
+    let mut standing = Standing::start_in(&Cgroup::make(SMALL)?, USUAL_POLICY)?;
+    fs::write(Cgroup::make(SMALL)?.directory().join("memory.max"), "0")?;
+    let ended = standing.agent()?.wait()?;
+    ensure!(ended == 128 + 9, "the agent ended with {ended}");
+    let events = Cgroup::make(SMALL)?.directory().join("memory.events");
+    let events = fs::read_to_string(events)?;
+    ensure!(!events.contains("oom_kill 0"), "{events}");
+    ensure!(
+        Container::guarded()?.promisc_on_lo()? == libc::EPERM,
+        "enforcement ended with the agent"
+    );
+    standing.start_agent()?;
+    ensure!(Container::guarded()?.promisc_on_lo()? == libc::EPERM);
+    standing.unload()?;
+    Cgroup::make(SMALL)?.remove()?;
+    Standing::let_go_of_memory()
+}
+
 fn outlives(signal: Signal, status: i32, words: &str) -> Result<()> {
+    let before = programs()?;
     let mut standing = Standing::start(USUAL_POLICY)?;
     ensure!(Container::guarded()?.promisc_on_lo()? == libc::EPERM);
     let (ended, said) = standing.end_agent(signal)?;
@@ -54,7 +89,21 @@ fn outlives(signal: Signal, status: i32, words: &str) -> Result<()> {
         Container::guarded()?.promisc_on_lo()? == 0,
         "enforcement goes on after unload"
     );
-    Ok(())
+    // The kernel frees them a little later.
+    let gone = poll(SOON, || (programs().ok()? == before).then_some(()));
+    gone.with_context(|| format!("before: {before}, now: {:?}", programs()))
+}
+
+/// How many programs of these kinds the kernel has.
+fn programs() -> Result<usize> {
+    let said = Command::new("bpftool").args(["prog", "list"]).output()?;
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    let ours = |line: &&str| {
+        [": lsm ", ": tracing ", ": cgroup_sockopt "]
+            .iter()
+            .any(|kind| line.contains(kind))
+    };
+    Ok(said.lines().filter(ours).count())
 }
 
 fn status() -> Result<()> {
@@ -64,7 +113,7 @@ fn status() -> Result<()> {
     let (code, said) = run(&["status", "--json"])?;
     let status: serde_json::Value = serde_json::from_str(said.trim())?;
     let set = &status["set"];
-    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let right = code == 0
         && status["enforced"] == true
         && status["agent_running"] == false

@@ -110,13 +110,18 @@ fn remove(levels: Vec<std::path::PathBuf>) -> Result<()> {
 }
 
 /// Made by a guarded task, removed, and made again by the host beside what is guarded:
-/// an entry of the first must not live on, nor be missing of the second.
+/// an entry of the first must not live on, nor be missing of the second. And no id comes
+/// again: each is greater than the one before (`__kernfs_new_node`).
 fn made_anew(_stage: &Stage<'_>) -> Result<()> {
     let guarded = Cgroup::make("/netadmin-test/guarded/again")?;
     let free = Cgroup::make("/netadmin-test/free/again")?;
+    let mut last = 0;
     for _ in 0..5 {
         for (cgroup, expected) in [(&guarded, libc::EPERM), (&free, 0)] {
             let again = Cgroup::make(&format!("{}/a", cgroup.path()))?;
+            let id = again.id()?;
+            ensure!(id > last, "id {id} after {last}");
+            last = id;
             let errno = Container::within(&again)?.promisc_on_lo()?;
             ensure!(errno == expected, "{}: errno {errno}", again.path());
             again.remove()?;

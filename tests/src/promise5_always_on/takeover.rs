@@ -126,7 +126,7 @@ fn reported_once_by_another_version() -> Result<()> {
         let lost = lost.and_then(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok());
         Some((told, lost.unwrap_or_default()))
     };
-    let all = poll(Duration::from_secs(30), || {
+    let all = poll(Duration::from_secs(60), || {
         count().filter(|(told, lost)| told + lost >= attempts)
     });
     let (told, lost) = all.with_context(|| format!("{tally:?}, {:?}", count()))?;
@@ -156,7 +156,7 @@ fn reported_once(policy: &str, word: &str, ways: &'static [Way]) -> Result<()> {
             .collect();
         Some(told.len() as u64)
     };
-    poll(Duration::from_secs(30), || {
+    poll(Duration::from_secs(60), || {
         (count()? >= attempts).then_some(())
     });
     let events = standing.events()?;
