@@ -143,12 +143,14 @@ pub struct GuardEntry {
     pub cgroup: u64,
 }
 
-const EPOCH: u32 = 32;
-const POLICY: u32 = 48;
+/// Where the epoch begins in a word.
+pub const EPOCH: u32 = 32;
+/// Where the policy does.
+pub const POLICY: u32 = 48;
 const ORIGIN: u32 = 60;
 const FLAGS: u32 = 62;
-/// [`NO_POLICY`] in 12 bits; the policies of all banks have smaller numbers.
-const NO_POLICY_HERE: u64 = 0xfff;
+/// [`NO_POLICY`] in the 12 bits of a word; the policies of all banks have smaller numbers.
+pub const NO_POLICY_HERE: u64 = 0xfff;
 
 impl GuardEntry {
     /// That of a cgroup.
@@ -180,10 +182,10 @@ impl GuardEntry {
 }
 
 /// Whether a word says something of this cgroup. (The lower half of an id is not used
-/// again before 2^32 others: `__kernfs_new_node`.)
+/// again before 2^31 others: `__kernfs_new_node`.)
 #[inline(always)]
 pub const fn is_of(word: u64, cgroup: u64) -> bool {
-    word as u32 == cgroup as u32
+    (word ^ cgroup) << 32 == 0
 }
 
 /// What a word says.

@@ -10,7 +10,9 @@ use aya_ebpf::helpers::generated::{
 };
 use netadmin_common::{
     GuardEntry, GuardRecord, PolicyRecord,
-    guard::{Assigned, BANKS, NO_POLICY, assigned, bank_of, flags, is_of},
+    guard::{
+        Assigned, BANKS, EPOCH, NO_POLICY, NO_POLICY_HERE, POLICY, assigned, bank_of, flags, is_of,
+    },
 };
 
 use crate::{
@@ -44,11 +46,14 @@ pub fn current() -> Option<Guard> {
 #[inline(always)]
 pub fn of_entry(entry: &GuardEntry) -> Option<Guard> {
     let cgroup = cgroup_of_current();
-    let word = match in_force(entry, cgroup) {
-        Some(word) => word,
-        None => look_again(cgroup),
-    };
-    let guard = under(cgroup, assigned(word).policy)?;
+    let epoch = epoch();
+    let mut word = word(entry, epoch as usize);
+    // The rest of the word apart: one test for whose it is and for what epoch.
+    if (word ^ epoch << EPOCH ^ (cgroup & u64::from(u32::MAX))) << (64 - POLICY) != 0 {
+        word = look_again(cgroup);
+    }
+    // (No policy is none that there is.)
+    let guard = under(cgroup, (word >> POLICY) as u32 & NO_POLICY_HERE as u32)?;
     Some(Guard {
         flags: flags(word),
         ..guard
@@ -202,7 +207,7 @@ const TRIES: u32 = 32;
 #[inline(always)]
 pub fn copy_of(cgroup: u64) -> Option<GuardRecord> {
     let mut copy = None;
-    for _ in 0..TRIES {
+    for _ in 0..TRIES / 8 {
         copy = read(entry_of(cgroup)?, cgroup);
         if copy.is_some() {
             break;
@@ -220,8 +225,7 @@ fn read(entry: &GuardEntry, cgroup: u64) -> Option<GuardRecord> {
 /// What an entry says in the epoch in force, unless it has become another's.
 #[inline(always)]
 fn in_force(entry: &GuardEntry, cgroup: u64) -> Option<u64> {
-    // One number decides for the whole node.
-    let epoch = BANK.get(0).map_or(0, |epoch| *epoch as u16);
+    let epoch = epoch() as u16;
     let here = word(entry, bank_of(epoch));
     let word = if assigned(here).epoch == epoch {
         here
@@ -230,6 +234,12 @@ fn in_force(entry: &GuardEntry, cgroup: u64) -> Option<u64> {
         word(entry, (bank_of(epoch) + 1) % BANKS)
     };
     is_of(word, cgroup).then_some(word)
+}
+
+/// The epoch in force. One number decides for the whole node.
+#[inline(always)]
+fn epoch() -> u64 {
+    BANK.get(0).map_or(0, |epoch| u64::from(*epoch))
 }
 
 #[inline(always)]

@@ -5,8 +5,6 @@
 //! `cargo xtask soak --minutes N` runs it; otherwise it is left out.
 
 use std::fs::{self, File};
-use std::io;
-use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
-use crate::promise5_always_on::{OLDER, enter_new_child};
+use crate::promise5_always_on::{OLDER, attack_in_new_cgroups, with_names_that_free};
 use crate::rig::{
     Attacker, Cgroup, Container, PROGRAM, Standing, Tally, Trials, USUAL_POLICY, Way, maps_of,
     poll, resident, run,
@@ -88,11 +86,11 @@ fn storm(time: Duration) -> Result<()> {
 
 impl Storm {
     fn begin() -> Result<Self> {
-        let standing = Standing::start(USUAL_POLICY)?;
+        let standing = Standing::start(&with_names_that_free(USUAL_POLICY))?;
         let flood = Attacker::start(&Container::guarded()?, &Way::ALL, Duration::ZERO)?;
         let own = File::open(Cgroup::make(Cgroup::GUARDED)?.directory())?;
         let births = Attacker::start_trying(&Container::guarded()?, move |count| {
-            count(&attack_in_a_new_cgroup(&own));
+            count(&attack_in_new_cgroups(&own));
         })?;
         Ok(Self {
             standing,
@@ -110,7 +108,7 @@ impl Storm {
             1 => USUAL_POLICY.replace("SO_MARK = \"deny\"", "SO_MARK = { allow = [42] }"),
             _ => USUAL_POLICY.replace("\"deny\"", "\"dney\""),
         };
-        self.standing.write_policy(&policy)?;
+        self.standing.write_policy(&with_names_that_free(&policy))?;
         self.standing.agent()?.signal(Signal::SIGHUP)?;
         for number in 0..CHURN {
             let below = if number % 2 == 0 { "guarded" } else { "free" };
@@ -133,7 +131,8 @@ impl Storm {
             1 => (Signal::SIGKILL, PROGRAM),
             _ => (Signal::SIGTERM, PROGRAM),
         };
-        self.standing.write_policy(USUAL_POLICY)?;
+        self.standing
+            .write_policy(&with_names_that_free(USUAL_POLICY))?;
         self.standing.end_agent(signal)?;
         self.standing.start_agent_of(program)
     }
@@ -200,17 +199,4 @@ fn entries_of_what_is_gone() -> Result<Vec<String>> {
         .filter(is_gone)
         .map(ToString::to_string)
         .collect())
-}
-
-/// Makes a cgroup, enters it, attacks, comes back and removes it.
-fn attack_in_a_new_cgroup(own: &File) -> io::Result<()> {
-    const NAME: &str = "born-in-a-storm";
-    enter_new_child(own, NAME)?;
-    let attempt = Way::Mark.attempt();
-    fs::write(
-        format!("/proc/self/fd/{}/cgroup.procs", own.as_raw_fd()),
-        "0",
-    )?;
-    fs::remove_dir(format!("/proc/self/fd/{}/{NAME}", own.as_raw_fd()))?;
-    attempt
 }

@@ -60,6 +60,11 @@ impl Entries {
         full.map_err(|source| self.error(path, source))
     }
 
+    /// Whether any was ever left out, here or by the programs.
+    pub fn have_overflowed(&self) -> bool {
+        self.room.has_overflowed()
+    }
+
     /// Removes what guards a cgroup. Of one that is gone, the programs have mostly
     /// done so already.
     pub fn remove(&mut self, id: u64) {

@@ -49,6 +49,12 @@ pub enum GuardError {
         /// What the system says.
         error: io::Error,
     },
+    /// New ones came all the time.
+    #[error(
+        "guarded tasks make cgroups faster than they can be taken over from the agent before; \
+         what it has left stays in force, too: start the agent again"
+    )]
+    Restless,
     /// The program that sees option values could not be attached.
     #[error(transparent)]
     Kernel(#[from] KernelError),
@@ -62,6 +68,8 @@ pub(super) struct Above {
     /// The program that sees option values is attached there or further up, and stays,
     /// because everything in between is guarded.
     pub(super) is_covered: bool,
+    /// The earlier set guards it.
+    was_guarded: bool,
 }
 
 /// Keeps the map of guarded cgroups.
@@ -69,11 +77,13 @@ pub struct Guards {
     pub(super) tree: Tree,
     pub(super) entries: Entries,
     pub(super) book: Book,
-    earlier: Option<Earlier>,
+    pub(super) earlier: Option<Earlier>,
     pub(super) paths: Paths<u64, String>,
     gone: VecDeque<(u64, String)>,
     pub(super) attached: Attached,
     unborn: Unborn,
+    /// What there was at the start has been looked at.
+    pub(super) is_started: bool,
 }
 
 impl Guards {
@@ -88,14 +98,8 @@ impl Guards {
             gone: VecDeque::new(),
             attached: Attached::default(),
             unborn: Unborn::default(),
+            is_started: false,
         }
-    }
-
-    /// Asks an earlier set of programs what was made by whom, until
-    /// [`Self::let_go_of_earlier`].
-    pub fn take_over_from(&mut self, earlier: Earlier, programs: &Programs) {
-        self.earlier = Some(earlier);
-        self.attached = Attached::of_earlier(programs);
     }
 
     /// The policies.
@@ -169,43 +173,6 @@ impl Guards {
                 let above = self.below(id, bank, above);
                 waiting.extend(children.into_iter().map(|child| (child, above)));
             }
-        }
-        Ok(())
-    }
-
-    /// Puts our value program where an earlier set has its own.
-    pub fn take_over_value_links(&mut self, programs: &mut Programs) -> Result<(), KernelError> {
-        self.attached.take_over(programs)
-    }
-
-    /// Looks once more at what the earlier set has seen while ours was not yet
-    /// complete. After this it may go.
-    pub fn let_go_of_earlier(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
-        let Some(earlier) = &self.earlier else {
-            return Ok(());
-        };
-        let made_by_guarded = |id: &u64| earlier.creators_policy(*id).is_some();
-        let ids: Vec<u64> = earlier
-            .cgroups()
-            .into_iter()
-            .filter(made_by_guarded)
-            .collect();
-        for id in ids {
-            let known = self.record(id);
-            if known.is_none_or(|record| record.origin != Origin::Creator as u32) {
-                self.made(id, programs)?;
-            }
-        }
-        self.earlier = None;
-        let unguarded = |id: &u64| self.record(*id).is_none();
-        let idle: Vec<u64> = self
-            .attached
-            .cgroups()
-            .into_iter()
-            .filter(unguarded)
-            .collect();
-        for id in idle {
-            self.attached.retire(id);
         }
         Ok(())
     }
@@ -333,7 +300,7 @@ impl Guards {
             self.admit(id, folder, in_force, self.above(folder, in_force), programs)?;
             known = self.record(id);
         }
-        let assigned = self.assign(id, path, bank, known, above.policy);
+        let assigned = self.assign(id, path, bank, known, above);
         if assigned.is_none() && known.is_none() {
             return Ok(());
         }
@@ -367,8 +334,13 @@ impl Guards {
         path: &str,
         bank: usize,
         known: Option<GuardRecord>,
-        above: Option<u32>,
+        above: Above,
     ) -> Option<(u32, Origin)> {
+        let was_left_out = known.is_none() && self.was_left_out(id, above);
+        let above = above.policy;
+        if was_left_out {
+            return above.map(|policy| (policy, Origin::Creator));
+        }
         if let Some(name) = self.creators_policy(id, known) {
             let kept = self.book.index_of_name(bank, &name).or(above);
             return kept.map(|policy| (policy, Origin::Creator));
@@ -377,6 +349,15 @@ impl Guards {
         matched
             .map(|policy| (policy, Origin::Matched))
             .or_else(|| above.map(|policy| (policy, Origin::Ancestor)))
+    }
+
+    /// Whether there was no room for it when it was made. A guarded task may have made it,
+    /// so its path does not count.
+    fn was_left_out(&self, id: u64, above: Above) -> bool {
+        match &self.earlier {
+            Some(earlier) => above.was_guarded && earlier.guard(id).is_none(),
+            None => self.is_started && above.policy.is_some() && self.entries.have_overflowed(),
+        }
     }
 
     /// The name of the policy that a cgroup has from its creator.
@@ -414,29 +395,38 @@ impl Guards {
 
     /// What a bank says of the cgroups above a path.
     pub(super) fn above(&self, path: &Path, bank: usize) -> Above {
-        let above = path.ancestors().skip(1);
-        let mut above = above.filter_map(|path| self.tree.id(path).ok());
-        let Some(nearest) = above.next() else {
-            return Above::default();
-        };
-        let policy = self.policy_in(bank, nearest);
-        // Without a policy in between, which would take it away.
-        let is_covered = !self.attached.is_empty()
-            && policy.is_some()
-            && (self.attached.contains(nearest)
-                || above
-                    .take_while(|id| self.policy_in(bank, *id).is_some())
-                    .any(|id| self.attached.contains(id)));
-        Above { policy, is_covered }
+        // Mostly the one right above tells all.
+        let is_told = !self.entries.have_overflowed() && self.attached.is_empty();
+        let is_told = is_told && self.earlier.is_none();
+        let ids: Vec<u64> = path
+            .ancestors()
+            .skip(1)
+            .take(if is_told { 1 } else { usize::MAX })
+            .filter_map(|path| self.tree.id(path).ok())
+            .collect();
+        // From the root down.
+        let ids = ids.into_iter().rev();
+        ids.fold(Above::default(), |above, id| self.below(id, bank, above))
     }
 
     /// What is above the children of a cgroup.
     fn below(&self, id: u64, bank: usize, above: Above) -> Above {
-        let policy = self.policy_in(bank, id);
+        let record = self.record(id);
+        let policy = match record {
+            Some(record) => self.book.policy_of(&record, bank),
+            // It was left out, and is under the one above.
+            None => above.policy.filter(|_| self.entries.have_overflowed()),
+        };
         let is_covered = above.is_covered || self.attached.contains(id);
+        let earlier = self.earlier.as_ref().map(|earlier| earlier.guard(id));
         Above {
             policy,
             is_covered: policy.is_some() && is_covered,
+            was_guarded: match earlier {
+                Some(Some((_, policy))) => policy != NO_POLICY,
+                Some(None) => above.was_guarded,
+                None => false,
+            },
         }
     }
 

@@ -13,6 +13,7 @@ mod entries;
 mod epochs;
 mod guards;
 mod room;
+mod takeover;
 mod tree;
 mod unborn;
 

@@ -45,6 +45,12 @@ impl Room {
         Ok(true)
     }
 
+    /// Whether any entry was ever left out.
+    pub fn has_overflowed(&self) -> bool {
+        // What cannot be read counts.
+        self.overflow.get(&0, 0).map_or(true, |word| word != 0)
+    }
+
     /// An entry has become another.
     pub fn changed(
         &mut self,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
+use super::enter_new_child;
 use crate::attack::SocketOption;
 use crate::attack::sockopt::udp_socket;
 use crate::rig::{Cgroup, Stage, Trials, Way, errno_of, poll};
@@ -175,4 +176,30 @@ fn in_cgroup(cgroup: &File, work: impl FnOnce() -> i32) -> Result<i32> {
     let waited = unsafe { libc::waitpid(i32::try_from(child)?, &raw mut status, 0) };
     ensure!(i64::from(waited) == child, "wait for the child");
     Ok(status)
+}
+
+/// What the names of an attacker's cgroups are.
+const NAME: &str = "born-in-a-storm";
+
+/// The same policies, and before them one that allows `SO_MARK` and matches the names of
+/// an attacker's cgroups: it applies to none that a guarded task has made.
+pub fn with_names_that_free(policies: &str) -> String {
+    let weaker = format!(
+        "version = 1\n[[policy]]\nname = \"weaker\"\n\
+         match.cgroups = [\"/netadmin-test/guarded/**/{NAME}\"]\n\
+         [policy.setsockopt]\nSO_DEBUG = \"deny\"\n"
+    );
+    policies.replacen("version = 1\n", &weaker, 1)
+}
+
+/// Makes a cgroup and one below it, attacks in that one, comes back and removes both.
+pub fn attack_in_new_cgroups(own: &File) -> io::Result<()> {
+    let path = |below: &str| format!("/proc/self/fd/{}/{below}", own.as_raw_fd());
+    enter_new_child(own, NAME)?;
+    enter_new_child(&File::open(path(NAME))?, NAME)?;
+    let attempt = Way::Mark.attempt();
+    fs::write(path("cgroup.procs"), "0")?;
+    fs::remove_dir(path(&format!("{NAME}/{NAME}")))?;
+    fs::remove_dir(path(NAME))?;
+    attempt
 }

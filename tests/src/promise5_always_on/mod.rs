@@ -12,6 +12,7 @@ mod reload;
 mod shapes;
 mod takeover;
 
+pub use births::{attack_in_new_cgroups, with_names_that_free};
 pub use cgroups::enter_new_child;
 pub use takeover::OLDER;
 

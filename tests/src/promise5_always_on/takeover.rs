@@ -2,13 +2,17 @@
 //! is reported twice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use netadmin_common::LAYOUT_VERSION;
 use nix::sys::signal::Signal;
 
-use crate::rig::{Attacker, Container, PROGRAM, Standing, Trials, USUAL_POLICY, Way, poll, run};
+use super::{attack_in_new_cgroups, with_names_that_free};
+use crate::rig::{
+    Attacker, Cgroup, Container, PROGRAM, Standing, Trials, USUAL_POLICY, Way, poll, run,
+};
 
 /// An agent of an earlier layout.
 pub const OLDER: &str = "/bin/netadmin-agent-older";
@@ -47,8 +51,13 @@ pub fn add(trials: &mut Trials) {
 fn attacked() -> Result<()> {
     let set = std::env::var(TAKEOVERS_SET).ok();
     let rounds = set.and_then(|text| text.parse().ok()).unwrap_or(TAKEOVERS);
-    let other = USUAL_POLICY.replace("SO_MARK = \"deny\"", "SO_MARK = { allow = [42] }");
-    let mut standing = Standing::start_program(OLDER, USUAL_POLICY)?;
+    let usual = with_names_that_free(USUAL_POLICY);
+    let other = usual.replace("SO_MARK = \"deny\"", "SO_MARK = { allow = [42] }");
+    let mut standing = Standing::start_program(OLDER, &usual)?;
+    let own = File::open(Cgroup::make(Cgroup::GUARDED)?.directory())?;
+    let births = Attacker::start_trying(&Container::guarded()?, move |count| {
+        count(&attack_in_new_cgroups(&own));
+    })?;
     let attacker = Attacker::start(&Container::guarded()?, &Way::ALL, Duration::ZERO)?;
     for round in 0..rounds {
         end(&mut standing, round)?;
@@ -59,23 +68,24 @@ fn attacked() -> Result<()> {
         let policy = if round.is_multiple_of(2) {
             &other
         } else {
-            USUAL_POLICY
+            &usual
         };
         standing.write_policy(policy)?;
         standing.agent()?.signal(Signal::SIGHUP)?;
         standing
             .agent()?
             .wait_for_line("netadmin-agent: policy reloaded")?;
-        let tally = attacker.tally();
-        ensure!(
-            tally.wins == 0 && tally.strange == 0,
-            "round {round}: {tally:?}"
-        );
+        for tally in [attacker.tally(), births.tally()] {
+            let lost = tally.wins == 0 && tally.strange == 0;
+            ensure!(lost, "round {round}: {tally:?}");
+        }
     }
-    let tally = attacker.stop();
-    println!("note: {rounds} rounds: {tally:?}");
-    ensure!(tally.wins == 0 && tally.strange == 0, "{tally:?}");
-    ensure!(tally.refused > 100, "hardly any attempts: {tally:?}");
+    // The last one first: it has inherited what keeps the first alive.
+    for (tally, least) in [(attacker.stop(), 100), (births.stop(), 10)] {
+        println!("note: {rounds} rounds: {tally:?}");
+        ensure!(tally.wins == 0 && tally.strange == 0, "{tally:?}");
+        ensure!(tally.refused > least, "hardly any attempts: {tally:?}");
+    }
     Ok(())
 }
 
