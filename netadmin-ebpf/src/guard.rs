@@ -38,26 +38,38 @@ pub struct Guard {
 /// The current task's guard; `None` for an unguarded task.
 #[inline(always)]
 pub fn current() -> Option<Guard> {
-    of_entry(entry()?)
+    let cgroup = cgroup_of_current();
+    guard_of(cgroup, entry_above(cgroup)?)
 }
 
 /// The guard of the current task, whose entry [`entry`] has found. It may be
 /// another cgroup's by now, or an ancestor's.
 #[inline(always)]
 pub fn of_entry(entry: &GuardEntry) -> Option<Guard> {
-    let cgroup = cgroup_of_current();
-    let epoch = epoch();
-    let mut word = word(entry, epoch as usize);
-    // The rest of the word apart: one test for whose it is and for what epoch.
-    if (word ^ epoch << EPOCH ^ (cgroup & u64::from(u32::MAX))) << (64 - POLICY) != 0 {
-        word = look_again(cgroup);
-    }
+    guard_of(cgroup_of_current(), entry)
+}
+
+#[inline(always)]
+fn guard_of(cgroup: u64, entry: &GuardEntry) -> Option<Guard> {
+    let word = word_of(cgroup, entry);
     // (No policy is none that there is.)
     let guard = under(cgroup, (word >> POLICY) as u32 & NO_POLICY_HERE as u32)?;
     Some(Guard {
         flags: flags(word),
         ..guard
     })
+}
+
+/// What is in force for the current task, whose cgroup it is.
+#[inline(always)]
+fn word_of(cgroup: u64, entry: &GuardEntry) -> u64 {
+    let epoch = epoch();
+    let word = word(entry, epoch as usize);
+    // The rest of the word apart: one test for whose it is and for what epoch.
+    if (word ^ epoch << EPOCH ^ (cgroup & u64::from(u32::MAX))) << (64 - POLICY) != 0 {
+        return look_again();
+    }
+    word
 }
 
 /// The guard of a task in `cgroup` under the policy with this index.
@@ -72,10 +84,13 @@ pub fn under(cgroup: u64, index: u32) -> Option<Guard> {
     })
 }
 
-/// The index of the policy that the current task is under, or [`NO_POLICY`].
-#[inline(always)]
-pub fn index_of_current() -> u32 {
-    current().map_or(NO_POLICY, |guard| guard.index)
+/// The index of the policy that the current task is under, or [`NO_POLICY`]. (Global, so
+/// that it takes nothing of its caller's stack.)
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn index_of_current() -> u32 {
+    let cgroup = cgroup_of_current();
+    entry_above(cgroup).map_or(NO_POLICY, |entry| assigned(word_of(cgroup, entry)).policy)
 }
 
 /// The id of the current task's cgroup.
@@ -89,7 +104,12 @@ pub fn cgroup_of_current() -> u64 {
 /// [`of_entry`].
 #[inline(always)]
 pub fn entry() -> Option<&'static GuardEntry> {
-    let entry = entry_of(cgroup_of_current());
+    entry_above(cgroup_of_current())
+}
+
+#[inline(always)]
+fn entry_above(cgroup: u64) -> Option<&'static GuardEntry> {
+    let entry = entry_of(cgroup);
     if entry.is_none() && watched::has_overflowed() {
         return entry_of(guarded_ancestor());
     }
@@ -116,26 +136,30 @@ const MAX_LEVELS: u32 = 1024;
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn guarded_ancestor() -> u64 {
-    nearest_above(0)
-}
-
-struct Search {
-    but: u64,
-    found: u64,
-}
-
-/// The nearest guarded one of the current task's cgroup and those above it, but for one.
-#[inline(always)]
-fn nearest_above(but: u64) -> u64 {
-    let mut search = Search { but, found: 0 };
-    // SAFETY: `try_ancestor` takes what is passed, which outlives the loop.
-    unsafe {
-        let step = try_ancestor as *mut c_void;
-        bpf_loop(MAX_LEVELS, step, from_mut(&mut search).cast(), 0);
-    }
+    let mut search = Search {
+        cgroup: 0,
+        found: 0,
+    };
+    search.run(try_ancestor, MAX_LEVELS);
     search.found
 }
 
+struct Search {
+    cgroup: u64,
+    found: u64,
+}
+
+impl Search {
+    #[inline(always)]
+    fn run(&mut self, step: extern "C" fn(u32, *mut Self) -> i64, steps: u32) {
+        // SAFETY: the step takes what is passed, which outlives the loop.
+        unsafe { bpf_loop(steps, step as *mut c_void, from_mut(self).cast(), 0) };
+    }
+}
+
+/// Finds the id of the nearest guarded one of the current task's cgroup and those above
+/// it, but for `cgroup`.
+///
 /// From the root down, so that the nearest is found last.
 extern "C" fn try_ancestor(level: u32, search: *mut Search) -> i64 {
     const GO_ON: i64 = 0;
@@ -145,9 +169,9 @@ extern "C" fn try_ancestor(level: u32, search: *mut Search) -> i64 {
     if id == 0 {
         return STOP;
     }
-    // SAFETY: `nearest_above` passes a valid one, and nobody else has it meanwhile.
+    // SAFETY: `Search::run` passes a valid one, and nobody else has it meanwhile.
     let search = unsafe { &mut *search };
-    if id != search.but && entry_of(id).is_some() {
+    if id != search.cgroup && entry_of(id).is_some() {
         search.found = id;
     }
     GO_ON
@@ -251,53 +275,39 @@ fn word(entry: &GuardEntry, bank: usize) -> u64 {
 /// The word of a cgroup that no policy applies to.
 const NOBODYS: u64 = u64::MAX;
 
-struct Look {
-    cgroup: u64,
-    found: u64,
-    ended: u32,
-}
-
-/// The same for a cgroup whose entry was replaced before it was read, or that has none:
-/// then its nearest guarded ancestor's. (Global, as [`guarded_ancestor`].)
+/// The same for the current task, if its cgroup's entry was replaced before it was read,
+/// or if there is none: then its nearest guarded ancestor's. (Global, as [`guarded_ancestor`], and with as
+/// little on the stack as that.)
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn look_again(cgroup: u64) -> u64 {
-    let mut look = Look {
-        cgroup,
+extern "C" fn look_again() -> u64 {
+    let mut search = Search {
+        cgroup: cgroup_of_current(),
         found: NOBODYS,
-        ended: 0,
     };
-    look.up();
-    if look.ended == 0 {
-        look.cgroup = nearest_above(cgroup);
-        look.up();
+    search.run(try_entry, TRIES);
+    if search.found == NOBODYS {
+        search.found = 0;
+        search.run(try_ancestor, MAX_LEVELS);
+        search.cgroup = search.found;
+        search.found = NOBODYS;
+        search.run(try_entry, TRIES);
     }
-    look.found
+    search.found
 }
 
-impl Look {
-    #[inline(always)]
-    fn up(&mut self) {
-        // SAFETY: `try_entry` takes what is passed, which outlives the loop.
-        unsafe {
-            let step = try_entry as *mut c_void;
-            bpf_loop(TRIES, step, from_mut(self).cast(), 0);
-        }
-    }
-}
-
-extern "C" fn try_entry(_step: u32, look: *mut Look) -> i64 {
+/// Finds the word of `cgroup`.
+extern "C" fn try_entry(_step: u32, search: *mut Search) -> i64 {
     const GO_ON: i64 = 0;
     const STOP: i64 = 1;
-    // SAFETY: `Look::up` passes a valid one, and nobody else has it meanwhile.
-    let look = unsafe { &mut *look };
-    let Some(entry) = entry_of(look.cgroup) else {
+    // SAFETY: `Search::run` passes a valid one, and nobody else has it meanwhile.
+    let search = unsafe { &mut *search };
+    let Some(entry) = entry_of(search.cgroup) else {
         return STOP;
     };
-    match in_force(entry, look.cgroup) {
+    match in_force(entry, search.cgroup) {
         Some(word) => {
-            look.found = word;
-            look.ended = 1;
+            search.found = word;
             STOP
         }
         None => GO_ON,
