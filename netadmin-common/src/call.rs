@@ -9,9 +9,8 @@ pub const CALL_ALLOWED: u32 = 1;
 /// Judged on the kernel's own copy: refused, and reported.
 pub const CALL_REFUSED: u32 = 2;
 
-/// [`CallRecord::command`]: no ioctl, but a write to an interface's `flags` in
-/// sysfs.
-pub const COMMAND_SYSFS_FLAGS: u32 = 1;
+/// [`CallRecord::command`]: no ioctl, but a write to a file of sysfs.
+pub const COMMAND_SYSFS: u32 = 1;
 
 /// What is kept with each guarded task.
 #[repr(C)]

@@ -51,4 +51,5 @@ fentry_programs! {
     dev_ioctl,
     devinet_ioctl,
     sysfs_flags,
+    sysfs_write,
 }

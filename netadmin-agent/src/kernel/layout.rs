@@ -20,11 +20,17 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("CGROUP_ROOT_HIERARCHY_ID", "cgroup_root", "hierarchy_id"),
     ("CRED_UID", "cred", "uid.val"),
     ("CSS_CGROUP", "cgroup_subsys_state", "cgroup"),
+    ("DEVICE_KOBJ", "device", "kobj"),
     ("FILE_INODE", "file", "f_inode"),
     ("GENL_FAMILY_ID", "genl_family", "id"),
     ("GENL_FAMILY_NAME", "genl_family", "name"),
     ("INODE_MODE", "inode", "i_mode"),
     ("KERNFS_NODE_ID", "kernfs_node", "id"),
+    ("KERNFS_NODE_NAME", "kernfs_node", "name"),
+    ("KERNFS_NODE_PARENT", "kernfs_node", "parent"),
+    ("KERNFS_NODE_PRIV", "kernfs_node", "priv"),
+    ("KERNFS_OPEN_FILE_KN", "kernfs_open_file", "kn"),
+    ("KOBJECT_PARENT", "kobject", "parent"),
     ("NETDEV_ADJACENT_DEV", "netdev_adjacent", "dev"),
     ("NETDEV_ADJACENT_LIST", "netdev_adjacent", "list"),
     ("NETDEV_ADJACENT_MASTER", "netdev_adjacent", "master"),
@@ -76,6 +82,9 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("TASK_STATUS", "task_struct", "thread_info.status"),
     ("TASK_TGID", "task_struct", "tgid"),
 ];
+
+/// Fields that were renamed: struct, name of before, name of today.
+const RENAMED: &[(&str, &str, &str)] = &[("kernfs_node", "parent", "__parent")];
 
 /// How much of a `struct sock` the value program copies, in bytes
 /// (`netadmin-ebpf/src/hooks/value.rs`).
@@ -133,8 +142,7 @@ impl Layout {
         let mut offsets = FIELDS
             .iter()
             .map(|&(global, container, field)| {
-                let offset = btf
-                    .offset(container, field)
+                let offset = offset(&btf, container, field)
                     .filter(|offset| global != "SOCK_NET" || offset + 8 <= SOCK_COMMON_LEN)
                     .ok_or(LayoutError::Field { container, field })?;
                 Ok((global, offset))
@@ -168,6 +176,15 @@ impl Layout {
             .iter()
             .map(|(global, offset)| (*global, offset))
     }
+}
+
+/// The offset of a field, by its name of before or of today.
+fn offset(btf: &Btf, container: &str, field: &str) -> Option<u64> {
+    let renamed = RENAMED
+        .iter()
+        .find(|(owner, before, _)| (*owner, *before) == (container, field));
+    btf.offset(container, field)
+        .or_else(|| btf.offset(container, renamed?.2))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod programs;
 pub mod symbols;
 mod sys;
 mod sysctl;
+mod sysfs;
 
 pub use error::KernelError;
 pub use families::Families;

@@ -17,7 +17,7 @@ use super::{
     fixup,
     layout::{Layout, VMLINUX_BTF},
     pins::{PinnedSet, Pins},
-    sys,
+    sys, sysfs,
 };
 use aya::{
     Btf, Ebpf, EbpfLoader, Endianness, include_bytes_aligned,
@@ -54,8 +54,9 @@ const JUDGES: &[(&str, Attachment)] = &[
     ("file_ioctl_compat", Attachment::Lsm("file_ioctl_compat")),
     ("dev_ioctl", Attachment::Fentry("dev_ioctl")),
     ("devinet_ioctl", Attachment::Fentry("devinet_ioctl")),
-    ("sysfs_flags_done", Attachment::Fexit("flags_store")),
+    ("sysfs_write_done", Attachment::Fexit("sysfs_kf_write")),
     ("sysfs_flags", Attachment::Fentry("flags_store")),
+    ("sysfs_write", Attachment::Fentry("sysfs_kf_write")),
     (
         "control_message_done",
         Attachment::Fexit("__sock_cmsg_send"),
@@ -248,6 +249,7 @@ impl Programs {
         self.attach_all(JUDGES)?;
         let judging = Instant::now();
         self.show_control_message()?;
+        sysfs::provoke();
         for &(name, attachment) in ANSWERERS {
             self.load_program(name, attachment)?;
         }

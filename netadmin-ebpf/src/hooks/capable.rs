@@ -9,11 +9,11 @@
 use aya_ebpf::{helpers::bpf_probe_read_user, macros::lsm, programs::LsmContext};
 use netadmin_common::{
     GuardEntry, OperationKind, SocketOption, Text, Value, Via,
-    call::{CALL_ALLOWED, CALL_REFUSED, COMMAND_SYSFS_FLAGS},
+    call::{CALL_ALLOWED, CALL_REFUSED},
     policy::{MODE_AUDIT, OPTION_FREE, OPTION_VALUES},
 };
 
-use super::{control, ioctl, links, pieces};
+use super::{control, ioctl, links, pieces, sysfs};
 use crate::{
     guard::{self, Guard},
     kernel::{
@@ -61,7 +61,7 @@ fn answer(ctx: LsmContext, entry: &GuardEntry) -> i32 {
         Call::Ioctl { command, argument } if capability == CAP_NET_ADMIN => {
             refuses_ioctl(&guard, command, argument)
         }
-        Call::Other if capability == CAP_NET_ADMIN => refuses_sysfs(),
+        Call::Other if capability == CAP_NET_ADMIN => sysfs::refuses(&guard),
         _ => false,
     };
     let refused =
@@ -137,18 +137,6 @@ fn refuses_ioctl(guard: &Guard, command: u32, argument: Address) -> bool {
     };
     call.state = if refused { CALL_REFUSED } else { CALL_ALLOWED };
     refused
-}
-
-/// `netdev_store` asks right after `flags_store` was judged.
-#[inline(always)]
-fn refuses_sysfs() -> bool {
-    match CALLS.of_current() {
-        Some(call) if call.command == COMMAND_SYSFS_FLAGS => {
-            call.command = 0;
-            call.state == CALL_REFUSED
-        }
-        _ => false,
-    }
 }
 
 /// Which port these commands add cannot be known here: the kernel copies it

@@ -58,7 +58,7 @@ pub fn refuses(guard: &Guard, call: Call, options: u32) -> bool {
         Call::Socket => (OperationKind::SocketCreate, Via::Capable),
         Call::Bpf => (OperationKind::BpfUse, Via::Capable),
         Call::Socketcall => recorded_option(),
-        Call::Sendmsg | Call::Other => match netadmin_place() {
+        Call::Sendmsg | Call::Sendto | Call::Other => match netadmin_place() {
             PLACE_NETLINK => return refuses_netlink(guard),
             PLACE_SYSFS => (OperationKind::SysfsWrite, Via::Sysfs),
             // The write itself was judged before (hooks/sysctl.rs), and reported.

@@ -1,17 +1,29 @@
-//! `/sys/class/net/X/flags`: a write to it sets the flags.
+//! Files of sysfs that change flags or ports: `/sys/class/net/X/flags`,
+//! `X/bridge/vlan_filtering`, `X/brport/learning` and `X/brport/unicast_flood`.
 //!
-//! `flags_store` (net/core/net-sysfs.c) gets the device and the kernel's copy of
-//! the text, and right after asks the capability question, which gives the
-//! verdict (hooks/capable.rs).
+//! Every write to a file of sysfs comes to `sysfs_kf_write`, with the file and the
+//! kernel's copy of the text. A program there judges what is about a bridge, and
+//! notes that it has seen the write; one on `flags_store` (net/core/net-sysfs.c),
+//! which comes after it, judges flags. Right after, the kernel asks the capability
+//! question, which gives the verdict (hooks/capable.rs): `netdev_store`,
+//! `brport_store`, `store_bridge_parm`.
+//!
+//! A tracing program can be skipped. So a question that is asked within a write to
+//! sysfs (the kernel's stack tells) and that nothing was noted for is refused.
+//! Not seen is what asks no capability: the files of the bonding driver.
 
 use aya_ebpf::{
-    helpers::generated::{bpf_probe_read_kernel_str, bpf_strtoul},
+    EbpfContext as _,
+    helpers::generated::{
+        bpf_get_func_ip, bpf_get_task_stack, bpf_probe_read_kernel_str, bpf_strtoul,
+    },
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
 use netadmin_common::{
-    Via,
-    call::{CALL_ALLOWED, CALL_REFUSED, COMMAND_SYSFS_FLAGS},
+    Text, Via,
+    call::{CALL_ALLOWED, CALL_BEGUN, CALL_REFUSED, COMMAND_SYSFS},
+    netlink::LinkRequest,
 };
 
 use super::{
@@ -19,10 +31,41 @@ use super::{
     links,
 };
 use crate::{
-    guard,
-    kernel::{Address, layout},
-    maps::CALLS,
+    guard::{self, Guard},
+    kernel::{Address, layout, netdev, symbols::Function, task},
+    maps::{CALLS, JUDGEMENTS, STACKS, SYMBOLS},
 };
+
+/// `sysfs_kf_write(of, buf, count, pos)`.
+#[fentry(function = "sysfs_kf_write")]
+pub fn sysfs_write(ctx: FEntryContext) -> i32 {
+    learn_place(&ctx);
+    let Some(guard) = guard::current() else {
+        return 0;
+    };
+    if !rules(&guard) {
+        return 0;
+    }
+    if let Some(call) = CALLS.of_current() {
+        let state = judge(&ctx).unwrap_or(CALL_BEGUN);
+        call.command = COMMAND_SYSFS;
+        call.state = state;
+    }
+    0
+}
+
+/// The end of `sysfs_kf_write`: the record goes, also where the capability module
+/// has refused and the question never came to us.
+#[fexit(function = "sysfs_kf_write")]
+pub fn sysfs_write_done(_ctx: FExitContext) -> i32 {
+    if guard::current().is_some()
+        && let Some(call) = CALLS.of_current()
+        && call.command == COMMAND_SYSFS
+    {
+        call.command = 0;
+    }
+    0
+}
 
 /// `flags_store(dev, attr, buf, len)`.
 #[fentry(function = "flags_store")]
@@ -30,37 +73,115 @@ pub fn sysfs_flags(ctx: FEntryContext) -> i32 {
     let Some(guard) = guard::current() else {
         return 0;
     };
-    if !guard.policy.rules_promiscuity() && !guard.policy.rules_net_admin() {
-        return 0;
-    }
-    if let Some(call) = CALLS.of_current() {
-        let refused = refuses(&ctx).unwrap_or_else(|| links::refuses_unjudged(Via::Sysfs));
-        call.command = COMMAND_SYSFS_FLAGS;
-        call.state = if refused { CALL_REFUSED } else { CALL_ALLOWED };
+    if rules(&guard)
+        && let Some(call) = CALLS.of_current()
+    {
+        let refused = refuses_flags(&ctx).unwrap_or_else(|| links::refuses_unjudged(Via::Sysfs));
+        call.command = COMMAND_SYSFS;
+        call.state = verdict(refused);
     }
     0
 }
 
-/// The end of `flags_store`: the record goes, also where the capability module
-/// has refused and the question never came to us.
-#[fexit(function = "flags_store")]
-pub fn sysfs_flags_done(_ctx: FExitContext) -> i32 {
-    if guard::current().is_some()
-        && let Some(call) = CALLS.of_current()
-        && call.command == COMMAND_SYSFS_FLAGS
-    {
-        call.command = 0;
+/// Whether the capability question, in a call that may be a write to sysfs, is
+/// refused.
+#[inline(always)]
+pub fn refuses(guard: &Guard) -> bool {
+    if !rules(guard) {
+        return false;
     }
-    0
+    match CALLS.of_current() {
+        Some(call) if call.command == COMMAND_SYSFS => match call.state {
+            CALL_ALLOWED => false,
+            CALL_REFUSED => true,
+            _ => links::refuses_unjudged(Via::Sysfs),
+        },
+        _ => netadmin_in_sysfs_write() != 0 && links::refuses_unjudged(Via::Sysfs),
+    }
 }
 
 #[inline(always)]
-fn refuses(ctx: &FEntryContext) -> Option<bool> {
+fn rules(guard: &Guard) -> bool {
+    guard.policy.rules_promiscuity() || guard.policy.rules_net_admin()
+}
+
+#[inline(always)]
+fn verdict(refused: bool) -> u32 {
+    if refused { CALL_REFUSED } else { CALL_ALLOWED }
+}
+
+const FLAGS: Text = Text::new(b"flags");
+const BRIDGE: Text = Text::new(b"bridge");
+const VLAN_FILTERING: Text = Text::new(b"vlan_filtering");
+const PORT: Text = Text::new(b"brport");
+const LEARNING: Text = Text::new(b"learning");
+const UNICAST_FLOOD: Text = Text::new(b"unicast_flood");
+
+/// What comes of the write, by the file's name and its directory's; flags are left
+/// to [`sysfs_flags`]. `None` if it cannot be told.
+#[inline(always)]
+fn judge(ctx: &FEntryContext) -> Option<u32> {
+    let file = Address::argument(ctx, 0)?.follow(&layout::KERNFS_OPEN_FILE_KN)?;
+    let directory = file.follow(&layout::KERNFS_NODE_PARENT)?;
+    let name = name_of(file)?;
+    if name == FLAGS {
+        return Some(CALL_BEGUN);
+    }
+    let directory_name = name_of(directory)?;
+    let of_bridge = directory_name == BRIDGE && name == VLAN_FILTERING;
+    let of_port = directory_name == PORT && (name == LEARNING || name == UNICAST_FLOOD);
+    if !of_bridge && !of_port {
+        return Some(CALL_ALLOWED);
+    }
+    // Of a bridge the directory is a group of its device's files; a port has an
+    // object of its own below its device's (br_sysfs_addbr, br_add_if).
+    let mut object = directory.follow(&layout::KERNFS_NODE_PRIV)?;
+    if of_port {
+        object = object.follow(&layout::KOBJECT_PARENT)?;
+    }
+    let device = object
+        .container(&layout::DEVICE_KOBJ)
+        .container(&layout::NET_DEVICE_DEV);
+    let text = Address::argument(ctx, 1)?;
+    // What is not plainly a number is taken for what wakes ports.
+    let wakes = match number(text) {
+        None => true,
+        Some(number) => of_port == (number != 0),
+    };
+    Some(verdict(wakes && refuses_waking(device, of_port)?))
+}
+
+/// `br_vlan_filter_toggle`, `br_port_flags_change`: as the message of `PF_BRIDGE`
+/// that does the same.
+#[inline(always)]
+fn refuses_waking(device: Address, of_port: bool) -> Option<bool> {
+    let net = device.follow(&layout::NET_DEVICE_ND_NET)?;
+    let index = device.read(&layout::NET_DEVICE_IFINDEX)?;
+    let judgement = JUDGEMENTS.of_current()?;
+    let (request, view) = (&mut judgement.walk.link, &mut judgement.view);
+    *request = LinkRequest::default();
+    request.index = index;
+    request.of_bridge = 1;
+    request.floods = u8::from(of_port);
+    request.ends_vlan_filtering = u8::from(!of_port);
+    view.unstable = 0;
+    view.searched = 0;
+    links::look(request, view, net);
+    Some(links::refuses(request, view, Via::Sysfs))
+}
+
+#[inline(always)]
+fn refuses_flags(ctx: &FEntryContext) -> Option<bool> {
     let device = Address::argument(ctx, 0)?.container(&layout::NET_DEVICE_DEV);
     let net = device.follow(&layout::NET_DEVICE_ND_NET)?;
     let target = Target::Indexed(device.read(&layout::NET_DEVICE_IFINDEX)?);
     let flags = number(Address::argument(ctx, 2)?)?;
     Some(ioctl::refuses_flags_of(net, target, flags, Via::Sysfs))
+}
+
+#[inline(always)]
+fn name_of(node: Address) -> Option<Text> {
+    netdev::string(node.follow(&layout::KERNFS_NODE_NAME)?)
 }
 
 /// How much of the text is read, with its terminating zero, in bytes.
@@ -85,4 +206,96 @@ fn number(text: Address) -> Option<u32> {
     let end = unsafe { bytes.add(used as usize & (TEXT_LEN - 1)).read() };
     // Of the unsigned long, `change_flags` takes the lower half.
     (end == 0 || end == b'\n').then_some(number as u32)
+}
+
+/// How many return addresses are looked at. From the deepest question up to the
+/// function there are some ten.
+const NEAR: usize = 24;
+/// Where `sysfs_kf_write` has its call of the program, at most, in bytes from its
+/// beginning.
+const ENTRY: u64 = 64;
+
+/// Notes where `kernfs_fop_write_iter` calls `sysfs_kf_write`, which the agent
+/// knows only with `CAP_SYSLOG`. This comes first: a program is skipped only while
+/// another run of it is under way.
+#[inline(always)]
+fn learn_place(ctx: &FEntryContext) {
+    let start = Function::KernfsFopWriteIter as u32 * 2;
+    if SYMBOLS.get(start).is_none_or(|known| *known != 0) {
+        return;
+    }
+    // SAFETY: the helper takes a program's context.
+    let entry = unsafe { bpf_get_func_ip(ctx.as_ptr()) };
+    let caller = netadmin_caller_of(entry);
+    if caller == 0 {
+        return;
+    }
+    // The end first: without it nothing is within.
+    for (index, address) in [(start + 1, caller), (start, caller - 1)] {
+        if let Some(slot) = SYMBOLS.get_ptr_mut(index) {
+            // SAFETY: a live entry of the map; all write the same.
+            unsafe { slot.write(address) };
+        }
+    }
+}
+
+/// Where modules and BPF programs lie, behind the kernel (`MODULES_VADDR`,
+/// arch/x86/include/asm/pgtable_64_types.h).
+const MODULES: u64 = 0xffff_ffff_c000_0000;
+
+/// Who has called the function at `entry`, which this program is attached to: the
+/// first return address into the kernel behind those into programs. Older kernels have
+/// one into the function itself before (newer ones jump to the trampoline); 0 if it is
+/// not found.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_caller_of(entry: u64) -> u64 {
+    let Some((stack, frames)) = stack() else {
+        return 0;
+    };
+    let mut behind_programs = false;
+    for (nth, address) in stack.iter().take(NEAR).enumerate() {
+        if nth >= frames {
+            break;
+        }
+        if *address >= MODULES {
+            behind_programs = true;
+        } else if behind_programs && address.wrapping_sub(entry) > ENTRY {
+            return *address;
+        }
+    }
+    0
+}
+
+/// Whether `kernfs_fop_write_iter` asks; so if the stack cannot be read. (Where it
+/// lies is not known before the first write to sysfs since the agent has started.)
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_in_sysfs_write() -> u32 {
+    let place = Function::KernfsFopWriteIter.range();
+    if !place.is_known() {
+        return 0;
+    }
+    let Some((stack, frames)) = stack() else {
+        return 1;
+    };
+    for (nth, address) in stack.iter().take(NEAR).enumerate() {
+        if nth >= frames {
+            break;
+        }
+        if place.contains(*address) {
+            return 1;
+        }
+    }
+    0
+}
+
+/// The task's return addresses, and how many there are.
+#[inline(always)]
+fn stack() -> Option<(&'static [u64], usize)> {
+    let stack = STACKS.of_current()?;
+    let size = (NEAR * size_of::<u64>()) as u32;
+    // SAFETY: the task is the current one, and the buffer longer than said.
+    let len = unsafe { bpf_get_task_stack(task::current(), stack.as_mut_ptr().cast(), size, 0) };
+    (len > 0).then_some((&stack[..], len as usize / size_of::<u64>()))
 }

@@ -252,7 +252,7 @@ fn is_name(address: Address, name: &Text) -> Option<bool> {
 
 /// The first bytes of a string, at most 15.
 #[inline(always)]
-fn string(address: Address) -> Option<Text> {
+pub fn string(address: Address) -> Option<Text> {
     let mut words = [0u64; 2];
     // SAFETY: the helper checks the address, and writes at most the length.
     let len = unsafe {

@@ -125,6 +125,8 @@ pub enum Call {
     Getsockopt { level: i32, optname: i32 },
     /// `sendmsg(2)` or `sendmmsg(2)`, which control messages come by.
     Sendmsg,
+    /// `sendto(2)`, which brings a datagram and writes to no file.
+    Sendto,
     /// `read(2)`, `recvmsg(2)` and their like.
     Read,
     /// `bind(2)`.
@@ -212,6 +214,7 @@ fn plain_call(number: u32) -> Call {
         0 | 17 | 19 | 45 | 47 | 295 | 299 | 327 => Call::Read,
         // sendmsg, sendmmsg; and by the numbers that x32 has for them.
         46 | 307 | 518 | 538 => Call::Sendmsg,
+        44 => Call::Sendto,
         41 => Call::Socket,
         49 => Call::Bind,
         321 => Call::Bpf,
@@ -230,6 +233,8 @@ fn compat_call(registers: Registers, number: u32) -> Call {
             2 => Call::Bind,
             // recv, recvfrom, recvmsg, recvmmsg.
             10 | 12 | 17 | 19 => Call::Read,
+            // send, sendto.
+            9 | 11 => Call::Sendto,
             // sendmsg, sendmmsg.
             16 | 20 => Call::Sendmsg,
             _ => Call::Other,
@@ -239,6 +244,7 @@ fn compat_call(registers: Registers, number: u32) -> Call {
         // read, readv, pread64, preadv, recvmmsg, recvfrom, recvmsg, preadv2.
         3 | 145 | 180 | 333 | 337 | 371 | 372 | 378 => Call::Read,
         345 | 370 => Call::Sendmsg,
+        369 => Call::Sendto,
         357 => Call::Bpf,
         359 => Call::Socket,
         361 => Call::Bind,

@@ -13,7 +13,10 @@ use crate::rig::child::{self, Child};
 pub const OBJECT: &str = "/bin/netadmin-floor";
 
 /// Programs that do not have the name of their hook.
-const RENAMED: &[(&str, &str)] = &[("sysfs_flags", "flags_store")];
+const RENAMED: &[(&str, &str)] = &[
+    ("sysfs_flags", "flags_store"),
+    ("sysfs_write", "sysfs_kf_write"),
+];
 
 /// `enum bpf_prog_type` (linux/bpf.h).
 const BPF_PROG_TYPE_TRACING: u32 = 26;
@@ -110,7 +113,7 @@ const NOT_ON_CALLS: &[&str] = &[
     "family",
     "promiscuity_breach",
     "sysctl_write",
-    "sysfs_flags_done",
+    "sysfs_write_done",
 ];
 
 /// As the kernel keeps names (`BPF_OBJ_NAME_LEN`).

@@ -1,11 +1,13 @@
 //! Ports of bridges that are not promiscuous, and ports of promiscuous bonds.
 
+use anyhow::ensure;
+
 use super::VICTIM;
 use super::addresses::{Act, prepared};
 use crate::attack::ioctl::{bond_change_active, bond_change_active_of_old, bond_release_of_old};
 use crate::attack::link::{self, RTM_NEWLINK, RTM_SETLINK, change};
-use crate::attack::{Target, fdb, index_of, kind, openvswitch};
-use crate::rig::{Attack, Expected, Trials, make};
+use crate::attack::{Target, fdb, index_of, kind, openvswitch, sysfs};
+use crate::rig::{Attack, Expected, Trials, USUAL_POLICY, Watch, errno_of, make};
 
 /// A port that filters unicast addresses (a vlan does), and neither learns nor
 /// floods, on a bridge that filters vlans, is left alone. So is its neighbour.
@@ -25,12 +27,43 @@ const BOND: &str = "ip link add b0 type bond mode active-backup && ip link set b
 
 pub fn add(trials: &mut Trials) {
     bridges(trials);
+    files(trials);
     datapaths(trials);
     bonds(trials);
 }
 
+/// The other side of the line: files of bridges and ports that raise nothing.
+fn files(trials: &mut Trials) {
+    trials.guarded(
+        USUAL_POLICY,
+        "files_of_bridges_and_ports_in_sysfs_pass",
+        |stage| {
+            let container = stage.guarded()?;
+            container.set_up(prepared(QUIET))?;
+            let watch = Watch::begin(stage)?;
+            let written = container.run(|| {
+                sysfs::write("br0", "bridge/vlan_filtering", "1")?;
+                sysfs::write("br0", "bridge/stp_state", "1")?;
+                sysfs::write("br0", "bridge/forward_delay", "300")?;
+                sysfs::write("other0", "brport/learning", "0")?;
+                sysfs::write("other0", "brport/multicast_flood", "0")?;
+                sysfs::write("other0", "brport/path_cost", "7")?;
+                sysfs::write("other0", "mtu", "1400")?;
+                let nonsense = sysfs::write("br0", "bridge/stp_state", "none");
+                Ok((
+                    std::fs::read_to_string("/sys/class/net/other0/brport/path_cost")?,
+                    errno_of(&nonsense),
+                ))
+            })?;
+            ensure!(written == ("7\n".to_owned(), libc::EINVAL), "{written:?}");
+            watch.saw_no_rise()?;
+            watch.saw_no_event()
+        },
+    );
+}
+
 fn bridges(trials: &mut Trials) {
-    let ways: [(&str, &str, Act); 3] = [
+    let ways: [(&str, &str, Act); 7] = [
         ("bridge_port_learns_by_rtm_setlink", "RTM_SETLINK", || {
             fdb::set_port(index_of("other0")?, true, false)
         }),
@@ -42,6 +75,22 @@ fn bridges(trials: &mut Trials) {
             let message = change(RTM_NEWLINK, Target::Name("br0"));
             link::request(message.link_info("bridge", &fdb::vlan_filtering(false)))
         }),
+        ("bridge_port_learns_by_sysfs", "sysfs", || {
+            sysfs::write("other0", "brport/learning", "1")
+        }),
+        // simple_strtoul takes what begins like a number for one.
+        ("bridge_port_floods_by_sysfs", "sysfs", || {
+            sysfs::write("other0", "brport/unicast_flood", "1x")
+        }),
+        ("bridge_stops_filtering_vlans_by_sysfs", "sysfs", || {
+            sysfs::write("br0", "bridge/vlan_filtering", "0\n")
+        }),
+        // kstrtoul takes a sign, too.
+        (
+            "bridge_stops_filtering_vlans_by_sysfs_with_a_plus",
+            "sysfs",
+            || sysfs::write("br0", "bridge/vlan_filtering", "+0"),
+        ),
     ];
     for (name, via, act) in ways {
         Attack::new(

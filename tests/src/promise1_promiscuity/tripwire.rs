@@ -11,11 +11,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use super::VICTIM;
+use super::addresses::prepared;
 use crate::attack::ioctl::{Family, change_flags};
 use crate::attack::link::{self, RTM_SETLINK, change};
-use crate::attack::{IFF_PROMISC, Target};
+use crate::attack::{IFF_PROMISC, Target, sysfs};
 use crate::rig::metrics::{Metrics, free_address};
-use crate::rig::{Agent, Cgroup, Container, DeviceState, Event, Trials, USUAL_POLICY, make, poll};
+use crate::rig::{
+    Agent, Cgroup, Container, DeviceState, Event, Trials, USUAL_POLICY, is_missing, make, poll,
+};
 
 const KILLED: &str = r#"version = 1
 [[policy]]
@@ -37,6 +40,10 @@ pub fn add(trials: &mut Trials) {
         breach_is_undone,
     );
     trials.alone("a_breach_kills_if_the_policy_says_so", breach_kills);
+    trials.alone(
+        "what_the_bonding_files_of_sysfs_raise_is_a_breach",
+        bonding_files,
+    );
 }
 
 /// One round of somebody outside who uses the device: the flag is set and
@@ -112,6 +119,40 @@ fn breach_is_undone() -> Result<()> {
     let said = agent.stderr();
     ensure!(said.contains("BREACH"), "{said}");
     ensure!(breaches()? > 0, "no breach was counted");
+    ensure!(agent.stop_after_breaches()? == 0);
+    Ok(())
+}
+
+/// A promiscuous bond of somebody else's, with one port, and a device to join it.
+const BOND: &str = "ip link add b0 type bond mode active-backup && ip link set b0 up \
+    && ip link add other0 type dummy && ip link set other0 master b0 \
+    && ip link set b0 promisc on && ip link add victim0 type dummy";
+
+/// The kernel asks no capability when these files are written
+/// (`bonding_sysfs_store_option`), so nothing can refuse; what comes of it is told.
+fn bonding_files() -> Result<()> {
+    if is_missing("bond")? {
+        println!("note: this kernel has no bonds");
+        return Ok(());
+    }
+    let agent = Agent::start(USUAL_POLICY)?;
+    let container = Container::guarded()?;
+    container.set_up(prepared(BOND))?;
+    let writes = [("slaves", "+victim0"), ("active_slave", VICTIM)];
+    let count = || -> Result<usize> {
+        agent.mark()?;
+        Ok(breaches(&agent)?.len())
+    };
+    // In mode active-backup the new port gets what the bond has with the second write.
+    for (file, text) in writes {
+        container.run(|| sysfs::write("b0", &format!("bonding/{file}"), text))?;
+    }
+    ensure!(container.device(VICTIM)?.promiscuity == 1);
+    ensure!(count()? == 1, "{:#?}", breaches(&agent)?);
+    let breach = &breaches(&agent)?[0];
+    ensure!(breach.is_about(VICTIM), "{breach:#?}");
+    ensure!(breach.is_from(Cgroup::GUARDED), "{breach:#?}");
+    ensure!(breach.cleared == Some(false), "{breach:#?}");
     ensure!(agent.stop_after_breaches()? == 0);
     Ok(())
 }
