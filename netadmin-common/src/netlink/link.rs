@@ -2,7 +2,7 @@
 
 use super::pieces::{Attributes, attribute_bit};
 use super::stacking::stacking_operation;
-use super::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_NEWLINK};
+use super::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_DELLINK, RTM_NEWLINK};
 use crate::bits::{nonzero, not};
 use crate::catalogue::OperationKind;
 use crate::device::{Device, IFF_PROMISC, IFF_UP, kind};
@@ -107,6 +107,12 @@ impl LinkRequest {
         self.peer_flags = 0;
         self.peer_change = 0;
         self.has_peer_name = 0;
+    }
+
+    /// Whether it is an `RTM_DELLINK`.
+    #[inline(always)]
+    pub(super) fn deletes(&self) -> bool {
+        self.message_type == u32::from(RTM_DELLINK)
     }
 
     /// Whether the device is named by its index.
@@ -218,6 +224,7 @@ impl LinkRequest {
     pub fn unsettles(&self) -> u32 {
         // Of a bond, the next message may make ports.
         let links = self.has_master != 0
+            || self.deletes()
             // By index it is a new name, else it selects.
             || (self.has_name != 0 && self.by_index())
             || self.other_namespace != 0
@@ -256,6 +263,9 @@ pub struct LinkView {
     /// Whether some port of the bridge that the device is, or is a port of, is not
     /// promiscuous: 0 or 1.
     pub quiet_ports: u32,
+    /// Whether closing and opening some port of the vrf that the device is would make
+    /// something promiscuous: 0 or 1.
+    pub restless_ports: u32,
 }
 
 impl LinkView {
@@ -397,7 +407,7 @@ fn is_pair(text: &Text) -> bool {
 /// excepts: by creation, by renaming, or in another namespace.
 #[inline(always)]
 pub fn takes_excepted_name(request: &LinkRequest, view: &LinkView, policy: &PolicyRecord) -> bool {
-    if policy.promiscuous.flags & PROMISCUOUS_NAMES_EXCEPTED == 0 {
+    if policy.promiscuous.flags & PROMISCUOUS_NAMES_EXCEPTED == 0 || request.deletes() {
         return false;
     }
     let exists = (view.device.index != 0) & !view.links_unsettled();

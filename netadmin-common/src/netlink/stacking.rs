@@ -35,7 +35,8 @@ const CYCLES: u32 = 32;
 /// pieces below.
 #[inline(always)]
 pub fn change_of(request: &LinkRequest, view: &LinkView) -> u32 {
-    if request.of_bridge != 0 || request.message_type == u32::from(RTM_NEWNEIGH) {
+    let of_link = !request.deletes() && request.message_type != u32::from(RTM_NEWNEIGH);
+    if request.of_bridge != 0 || !of_link {
         return 0;
     }
     // In numbers of 0 and 1, without a branch: the verifier follows each way through
@@ -99,6 +100,9 @@ pub(super) fn stacking_operation(request: &LinkRequest, view: &LinkView) -> Opti
 pub fn port_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationKind> {
     if request.message_type == u32::from(RTM_NEWNEIGH) {
         return neighbour_operation(request, view);
+    }
+    if request.deletes() {
+        return deletion_operation(request, view);
     }
     let may = request.floods | request.ends_vlan_filtering != 0;
     (may && wakes_ports(request, view)).then_some(PromiscuousBridgePort)
@@ -225,10 +229,14 @@ pub fn address_operation(
     view: &LinkView,
     change: u32,
 ) -> Option<OperationKind> {
-    if (change & EXISTS == 0) | (change & (OPENS | READDRESSED) == 0) {
+    let (device, master) = (&view.device, &view.master);
+    // br_del_if: the bridge may take the address of another port.
+    let leaves_bridge =
+        (request.has_master != 0) & (request.master == 0) & (master.kind == kind::BRIDGE);
+    let acts = (change & (OPENS | READDRESSED) != 0) | leaves_bridge;
+    if (change & EXISTS == 0) | !acts {
         return None;
     }
-    let (device, master) = (&view.device, &view.master);
     let opens = change & OPENS != 0;
     let readdressed = (change & READDRESSED != 0) & (request.has_master | request.has_address != 0);
     // vlan_device_event; and what a bond or a team hands to who joins.
@@ -237,7 +245,8 @@ pub fn address_operation(
         | (change & JOINS != 0) & ((master.has_addresses != 0) | (master.above & ABOVE_FIXED != 0));
     // bond_set_dev_addr, br_stp_recalculate_bridge_id: the master's address may
     // follow.
-    let for_master = readdressed & (master.index != 0) & (master.above & ABOVE_FIXED != 0);
+    let for_master =
+        (readdressed | leaves_bridge) & (master.index != 0) & (master.above & ABOVE_FIXED != 0);
     let raises = opens & device.uploads_addresses()
         | for_itself & !device.filters_unicast()
         | for_master & !master.filters_unicast();
@@ -278,6 +287,20 @@ fn neighbour_operation(request: &LinkRequest, view: &LinkView) -> Option<Operati
         return Some(PromiscuousUnjudged);
     }
     (!device.filters_unicast()).then_some(PromiscuousUnicastFilter)
+}
+
+/// `vrf_dellink`: who leaves is closed and opened (`cycle_netdev`). A vrf that is not
+/// seen may have such ports.
+#[inline(always)]
+fn deletion_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationKind> {
+    let elsewhere = request.other_namespace != 0;
+    if view.device.index != 0 && !elsewhere {
+        let raises = view.device.kind == kind::VRF && view.restless_ports != 0;
+        return raises.then_some(PromiscuousStacked);
+    }
+    // What was looked for by index or name and not found is ENODEV.
+    let absent = (request.by_index() | (request.has_name != 0)) & !view.links_unsettled();
+    (elsewhere || !absent).then_some(PromiscuousUnjudged)
 }
 
 /// `macvlan_common_newlink`, `macvlan_changelink`: the lower device rises when

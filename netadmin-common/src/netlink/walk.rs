@@ -221,7 +221,8 @@ impl Walk {
         match message_type {
             RTM_NEWLINK | RTM_SETLINK => self.begin_link(bytes, start, len, message_type, flags),
             RTM_NEWNEIGH => self.take_neighbour(bytes, start, len),
-            RTM_DELLINK | RTM_NEWLINKPROP | RTM_DELLINKPROP => {
+            RTM_DELLINK => self.begin_deletion(bytes, start, len),
+            RTM_NEWLINKPROP | RTM_DELLINKPROP => {
                 self.unstable |= UNSETTLED_LINKS;
                 Some(Step::Message)
             }
@@ -256,6 +257,30 @@ impl Walk {
             self.link.flags = ifinfomsg[2];
             self.link.change = ifinfomsg[3];
         }
+        self.descend(ATTRIBUTE, start + NLMSG_HDRLEN + IFINFOMSG_LEN, start + len);
+        Some(Step::More)
+    }
+
+    /// `rtnl_dellink`; a bridge's (`rtnl_bridge_dellink`) takes vlans from a port.
+    #[inline(always)]
+    fn begin_deletion<B: Bytes + ?Sized>(
+        &mut self,
+        bytes: &B,
+        start: u32,
+        len: u32,
+    ) -> Option<Step> {
+        if len < NLMSG_HDRLEN + IFINFOMSG_LEN {
+            return Some(Step::Message);
+        }
+        let ifinfomsg: u64 = bytes.read(start + NLMSG_HDRLEN)?;
+        if ifinfomsg as u32 & 0xff == AF_BRIDGE {
+            return Some(Step::Message);
+        }
+        self.link = LinkRequest {
+            message_type: u32::from(RTM_DELLINK),
+            index: (ifinfomsg >> 32) as u32,
+            ..LinkRequest::default()
+        };
         self.descend(ATTRIBUTE, start + NLMSG_HDRLEN + IFINFOMSG_LEN, start + len);
         Some(Step::More)
     }
@@ -354,6 +379,9 @@ impl Walk {
             if attribute.kind == IFLA_PROTINFO {
                 self.descend_into(PROTINFO, attribute);
             }
+            return Some(());
+        }
+        if link.deletes() && !names_a_link(attribute.kind) {
             return Some(());
         }
         match attribute.kind {
@@ -473,6 +501,15 @@ impl Walk {
         }
         Some(())
     }
+}
+
+/// What `rtnl_dellink` reads, all of which says which link is meant.
+#[inline(always)]
+fn names_a_link(kind: u16) -> bool {
+    matches!(
+        kind,
+        IFLA_IFNAME | IFLA_ALT_IFNAME | IFLA_GROUP | IFLA_TARGET_NETNSID
+    )
 }
 
 #[derive(Clone, Copy)]

@@ -111,3 +111,44 @@ fn a_bond_opens_the_macvlan_that_it_takes() {
     };
     assert_eq!(operations(&enslave(9), &vrf), []);
 }
+
+#[test]
+fn a_vrf_with_restless_ports_is_not_deleted() {
+    let delete = |request: LinkRequest| LinkRequest {
+        message_type: 17,
+        ..request
+    };
+    let restless = |kind: &str| LinkView {
+        restless_ports: 1,
+        ..view(device(5, "r0", kind))
+    };
+    let by_index = delete(change(5));
+    assert_eq!(
+        operations(&by_index, &restless("vrf")),
+        [PromiscuousStacked]
+    );
+    assert_eq!(operations(&by_index, &restless("dummy")), []);
+    assert_eq!(operations(&by_index, &view(device(5, "r0", "vrf"))), []);
+    // ENODEV; but not known, if by another name, by group, or elsewhere.
+    assert_eq!(operations(&by_index, &LinkView::default()), []);
+    assert_eq!(
+        operations(&delete(change_named("r0")), &LinkView::default()),
+        []
+    );
+    let group = delete(LinkRequest {
+        has_group: 1,
+        ..change(0)
+    });
+    assert_eq!(
+        operations(&group, &LinkView::default()),
+        [PromiscuousUnjudged]
+    );
+    let elsewhere = delete(LinkRequest {
+        other_namespace: 1,
+        ..change(5)
+    });
+    assert_eq!(
+        operations(&elsewhere, &restless("dummy")),
+        [PromiscuousUnjudged]
+    );
+}

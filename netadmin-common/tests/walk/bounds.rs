@@ -2,7 +2,7 @@
 
 use netadmin_common::Text;
 use netadmin_common::netlink::{
-    Bytes, MAX_STEPS, NETLINK_ROUTE, Plain, Step, Walk, is_change_of_links,
+    Bytes, MAX_STEPS, NETLINK_ROUTE, Plain, Step, UNSETTLED_LINKS, Walk, is_change_of_links,
 };
 
 use super::{links, walk};
@@ -108,8 +108,21 @@ fn a_setlink_of_the_bridge_family_is_another_request() {
 }
 
 #[test]
-fn deleting_and_naming_make_what_follows_unstable() {
-    for kind in [17, 108, 109] {
+fn a_deletion_is_a_request_that_unsettles_what_follows() {
+    let found = links(&message(17, &[0; 16]));
+    assert_eq!((found.len(), found[0].message_type), (1, 17));
+    assert_eq!(found[0].unsettles(), UNSETTLED_LINKS);
+    assert!(is_change_of_links(17));
+    // Of the bridge's family it takes vlans from a port; and a short one fails.
+    let mut bridge = message(17, &[0; 16]);
+    bridge[16] = 7;
+    assert_eq!(links(&bridge), []);
+    assert_eq!(links(&message(17, &[0; 8])), []);
+}
+
+#[test]
+fn naming_makes_what_follows_unstable() {
+    for kind in [108, 109] {
         let datagram = [message(kind, &[0; 16]), message(RTM_SETLINK, &[0; 16])].concat();
         assert!(walk(&datagram).links[0].1, "{kind}");
         assert!(is_change_of_links(kind));

@@ -96,6 +96,24 @@ fn set_macvlan(request: &mut LinkRequest, data: &InfoMacVlan) {
     }
 }
 
+/// Of a deletion only what says which link is meant counts. (The library's
+/// `IfNetnsId` is `IFLA_TARGET_NETNSID`.)
+fn deletion(link: &LinkMessage) -> LinkRequest {
+    let mut request = LinkRequest {
+        message_type: 17,
+        index: link.header.index,
+        ..LinkRequest::default()
+    };
+    for attribute in &link.attributes {
+        if let LinkAttribute::IfName(_) | LinkAttribute::Group(_) | LinkAttribute::IfNetnsId(_) =
+            attribute
+        {
+            set(&mut request, attribute);
+        }
+    }
+    request
+}
+
 fn request(kind: u16, flags: u16, link: &LinkMessage) -> LinkRequest {
     let mut request = LinkRequest {
         message_type: u32::from(kind),
@@ -236,6 +254,9 @@ impl Message {
         let (kind, link) = match self {
             Self::New(link) => (16, link),
             Self::Set(link) => (19, link),
+            Self::Delete(link) => {
+                return (flags & NLM_F_REQUEST != 0).then(|| deletion(link));
+            }
             _ => return None,
         };
         (flags & NLM_F_REQUEST != 0).then(|| request(kind, flags, link))

@@ -65,7 +65,11 @@ pub fn netlink_rcv_skb(mut skb: &[u8]) -> Vec<(Seen, bool)> {
                     let message = link_message(&skb[..nlmsg_len], nlmsg_type, nlmsg_flags);
                     seen.extend(message.map(|message| (message, unstable)));
                 }
-                17 | 108 | 109 => unstable = true,
+                17 => {
+                    let message = deletion(&skb[..nlmsg_len]);
+                    seen.extend(message.map(|message| (message, unstable)));
+                }
+                108 | 109 => unstable = true,
                 _ => {}
             }
         }
@@ -119,6 +123,26 @@ fn br_setport(info: &[u8]) -> u8 {
     let on =
         |data: &Option<&[u8]>| data.is_some_and(|data| data.first().is_some_and(|on| *on != 0));
     nla_parse(info, 40, |_| Policy::Any).map_or(0, |tb| u8::from(on(&tb[8]) || on(&tb[9])))
+}
+
+/// `rtnl_dellink`; of `PF_BRIDGE`, `rtnl_bridge_dellink`, which deletes no link.
+fn deletion(message: &[u8]) -> Option<Seen> {
+    if message.len() < 16 + 16 || message[16] == 7 {
+        return None;
+    }
+    Some(match parse_link(message, true) {
+        Ok(link) => Seen::Acts(Box::new(LinkRequest {
+            message_type: 17,
+            index: link.index,
+            has_name: link.has_name,
+            name: link.name,
+            has_alternative_name: link.has_alternative_name,
+            has_group: link.has_group,
+            other_namespace: u8::from(link.attributes & (1 << IFLA_TARGET_NETNSID) != 0),
+            ..LinkRequest::default()
+        })),
+        Err(Refused) => Seen::Refuses,
+    })
 }
 
 /// `rtnl_fdb_add`.

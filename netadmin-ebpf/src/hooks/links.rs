@@ -57,22 +57,27 @@ extern "C" fn netadmin_look(request: *const LinkRequest, view: *mut LinkView, ne
         }
         None => None,
     };
-    let master = if request.has_master != 0 && request.master != 0 {
-        netdev::by_index(net, request.master, &mut view.searched).found()
-    } else {
-        None
-    };
+    let mut master = NULL;
+    if request.has_master != 0
+        && request.master != 0
+        && let Some(wanted) = netdev::by_index(net, request.master, &mut view.searched).found()
+    {
+        master = wanted;
+    }
     if sought == Sought::Unknown || !take(device, &mut view.device) {
         view.device = Device::default();
         view.unstable |= UNSETTLED_LINKS;
     }
     // Without them what depends on them is refused.
     take(lower, &mut view.lower);
-    let mut current = None;
+    let mut current = NULL;
     if let Some(device) = device {
         (view.device.above, current) = neighbours::above(device, &mut view.searched);
     }
-    let master = master.or(current);
+    if master.is_null() {
+        master = current;
+    }
+    let master = (!master.is_null()).then_some(master);
     if let (Some(device), Some(lower)) = (device, lower) {
         let same = netdev::address(device) == netdev::address(lower);
         view.device.inherits_address = u32::from(same);
@@ -89,8 +94,14 @@ extern "C" fn netadmin_look(request: *const LinkRequest, view: *mut LinkView, ne
         None
     };
     view.quiet_ports = u32::from(bridge.is_some_and(neighbours::quiet_ports));
+    let vrf = device.filter(|_| view.device.kind == kind::VRF);
+    view.restless_ports = u32::from(vrf.is_some_and(neighbours::restless_ports));
     0
 }
+
+/// No device. (A number, where the verifier would see that an absent one was never
+/// written.)
+const NULL: Address = Address::NULL;
 
 /// Reads a device, if there is one. False if it is there and cannot be read.
 #[inline(always)]

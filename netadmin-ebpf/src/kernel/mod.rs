@@ -19,6 +19,9 @@ use netadmin_common::netlink::Plain;
 pub struct Address(u64);
 
 impl Address {
+    /// NULL.
+    pub const NULL: Self = Self(0);
+
     /// The address that a program's argument holds.
     #[inline(always)]
     pub fn of<T>(pointer: *const T) -> Self {

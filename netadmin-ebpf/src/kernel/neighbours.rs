@@ -3,7 +3,9 @@
 use core::{ffi::c_void, ptr::from_mut};
 
 use aya_ebpf::helpers::generated::bpf_loop;
-use netadmin_common::device::{ABOVE_FIXED, ABOVE_OPENED, kind};
+use netadmin_common::device::{
+    ABOVE_FIXED, ABOVE_OPENED, IFF_PROMISC, IFF_UNICAST_FLT, IFF_UP, kind,
+};
 
 use super::{
     Address, layout,
@@ -29,14 +31,13 @@ struct Above {
     steps: u32,
 }
 
-/// The `ABOVE_*` bits of what lies right above a device, and its master. `spent`
-/// counts the nodes looked at.
+/// The `ABOVE_*` bits of what lies right above a device, and its master, or NULL.
+/// `spent` counts the nodes looked at.
 #[inline(always)]
-pub fn above(device: Address, spent: &mut u32) -> (u32, Option<Address>) {
+pub fn above(device: Address, spent: &mut u32) -> (u32, Address) {
     let mut master = 0;
     let bits = netdev_above(device.value(), &mut master, spent);
-    let master = Address::from_field(master);
-    (bits, (!master.is_null()).then_some(master))
+    (bits, Address::from_field(master))
 }
 
 #[unsafe(no_mangle)]
@@ -116,11 +117,47 @@ fn upper_bits(above: &mut Above) -> Option<u32> {
     Some(ABOVE_FIXED | if same { 0 } else { ABOVE_OPENED })
 }
 
-/// A walk over the ports of a bridge.
+/// A walk over the ports of a master, which ends with the first that matters.
 struct Ports {
     node: Address,
     head: Address,
-    all_promiscuous: u32,
+    /// Whether the walk came to the end.
+    none: u32,
+}
+
+impl Ports {
+    #[inline(always)]
+    fn of(master: Address) -> Self {
+        let head = master.at(&layout::NET_DEVICE_LOWER);
+        Self {
+            node: head,
+            head,
+            none: 0,
+        }
+    }
+
+    /// Whether `step` stops at one; so if they cannot all be looked at.
+    #[inline(always)]
+    fn any(mut self, step: extern "C" fn(u32, *mut Self) -> i64) -> u32 {
+        // SAFETY: `step` takes what is passed, which outlives the loop.
+        unsafe {
+            let step = step as *mut c_void;
+            bpf_loop(MAX_PORTS + 1, step, from_mut(&mut self).cast(), 0);
+        }
+        u32::from(self.none == 0)
+    }
+
+    /// The next port; `None` at the end, and if it cannot be read.
+    #[inline(always)]
+    fn advance(&mut self) -> Option<Address> {
+        self.node = Address::from_field(self.node.load()?);
+        if self.node == self.head {
+            self.none = 1;
+            return None;
+        }
+        let adjacent = self.node.container(&layout::NETDEV_ADJACENT_LIST);
+        adjacent.follow(&layout::NETDEV_ADJACENT_DEV)
+    }
 }
 
 /// Whether some port of a bridge is not promiscuous.
@@ -132,44 +169,67 @@ pub fn quiet_ports(bridge: Address) -> bool {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn netdev_quiet_ports(bridge: u64) -> u32 {
-    let head = Address::from_field(bridge).at(&layout::NET_DEVICE_LOWER);
-    let mut ports = Ports {
-        node: head,
-        head,
-        all_promiscuous: 0,
-    };
-    // SAFETY: `look_at_port` takes what `ports` points to, which outlives the loop.
-    unsafe {
-        bpf_loop(
-            MAX_PORTS + 1,
-            look_at_port as *mut c_void,
-            from_mut(&mut ports).cast(),
-            0,
-        );
-    }
-    u32::from(ports.all_promiscuous == 0)
+    Ports::of(Address::from_field(bridge)).any(stop_at_quiet)
 }
 
-extern "C" fn look_at_port(_step: u32, ports: *mut Ports) -> i64 {
-    // SAFETY: `netdev_quiet_ports` passes valid ones.
-    let ports = unsafe { &mut *ports };
-    let Some(next) = ports.node.load() else {
-        return STOP;
-    };
-    ports.node = Address::from_field(next);
-    if ports.node == ports.head {
-        ports.all_promiscuous = 1;
-        return STOP;
-    }
-    match promiscuity(ports.node) {
+extern "C" fn stop_at_quiet(_step: u32, ports: *mut Ports) -> i64 {
+    // SAFETY: `any` passes valid ones.
+    let port = unsafe { (*ports).advance() };
+    match port.and_then(|port| port.read::<u32>(&layout::NET_DEVICE_PROMISCUITY)) {
         None | Some(0) => STOP,
         Some(_) => GO_ON,
     }
 }
 
+/// Whether closing and opening some port of a vrf with the flags that it shows
+/// (`cycle_netdev`) would make it, or what lies below it, promiscuous.
 #[inline(always)]
-fn promiscuity(node: Address) -> Option<u32> {
-    let adjacent = node.container(&layout::NETDEV_ADJACENT_LIST);
-    let port = adjacent.follow(&layout::NETDEV_ADJACENT_DEV)?;
-    port.read(&layout::NET_DEVICE_PROMISCUITY)
+pub fn restless_ports(vrf: Address) -> bool {
+    netdev_restless_ports(vrf.value()) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netdev_restless_ports(vrf: u64) -> u32 {
+    Ports::of(Address::from_field(vrf)).any(stop_at_restless)
+}
+
+extern "C" fn stop_at_restless(_step: u32, ports: *mut Ports) -> i64 {
+    // SAFETY: `any` passes valid ones.
+    let port = unsafe { (*ports).advance() };
+    match port.and_then(is_restless) {
+        None | Some(true) => STOP,
+        Some(false) => GO_ON,
+    }
+}
+
+/// As `stacking.rs` of netadmin-common judges one that is opened.
+#[inline(always)]
+fn is_restless(port: Address) -> Option<bool> {
+    let flags: u32 = port.read(&layout::NET_DEVICE_FLAGS)?;
+    if flags & IFF_UP == 0 {
+        return Some(false);
+    }
+    let asked_for: u16 = port.read(&layout::NET_DEVICE_GFLAGS)?;
+    if flags & IFF_PROMISC != 0 && u32::from(asked_for) & IFF_PROMISC == 0 {
+        return Some(true);
+    }
+    let kind = netdev::kind(port)?;
+    let adds = kind::adds_address(&kind) || kind == kind::VLAN && !netdev::follows_address(port)?;
+    if adds {
+        return Some(!filters(netdev::lower(port)?)?);
+    }
+    let more: u32 = port.read(&layout::NET_DEVICE_UC_COUNT)?;
+    let first = Address::from_field(port.at(&layout::NET_DEVICE_UPPER).load()?);
+    let second = Address::from_field(first.load()?);
+    let others_above = second != port.at(&layout::NET_DEVICE_UPPER);
+    Some((more != 0 || others_above) && !filters(port)?)
+}
+
+/// [`netadmin_common::Device::filters_unicast`].
+#[inline(always)]
+fn filters(device: Address) -> Option<bool> {
+    let flags: u32 = device.read(&layout::NET_DEVICE_PRIV_FLAGS)?;
+    let lowest = netdev::is_empty(device.at(&layout::NET_DEVICE_LOWER))?;
+    Some(flags & IFF_UNICAST_FLT != 0 && lowest)
 }

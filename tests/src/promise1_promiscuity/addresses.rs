@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
 
+use anyhow::Result;
 use nix::sched::{CloneFlags, setns, unshare};
 
 use super::VICTIM;
@@ -12,7 +13,7 @@ use crate::attack::ioctl::{Family, bond_enslave, change_flags, set_address};
 use crate::attack::link::{self, RTM_SETLINK, change};
 use crate::attack::process::shell;
 use crate::attack::{IFF_UP, Target, fdb, index_of};
-use crate::rig::{Attack, Expected, Trials, USUAL_POLICY, Watch};
+use crate::rig::{Attack, Expected, Stage, Trials, USUAL_POLICY, Watch};
 
 /// What an attacker does.
 pub type Act = fn() -> io::Result<()>;
@@ -24,6 +25,7 @@ pub fn add(trials: &mut Trials) {
     vlans(trials);
     parents(trials);
     members(trials);
+    bridges(trials);
     moved(trials);
     passes(trials);
 }
@@ -136,6 +138,23 @@ fn parents(trials: &mut Trials) {
     )
     .needs(&["vlan"])
     .on(prepared(fixed))
+    .twins(trials);
+}
+
+/// A bridge has the lowest address of its ports. When that port leaves, it takes the
+/// next one, and a vlan above it that has the first one for its own stays with it.
+fn bridges(trials: &mut Trials) {
+    let set_up = "ip link add br0 type bridge && ip link set br0 up \
+        && ip link add d1 address 02:00:00:00:00:01 type dummy && ip link set d1 master br0 \
+        && ip link add d2 address 02:00:00:00:00:02 type dummy && ip link set d2 master br0 \
+        && ip link add link br0 name v0 address 02:00:00:00:00:01 type vlan id 7 \
+        && ip link set v0 up";
+    let name = "bridge_below_a_vlan_of_its_address_loses_the_port_of_that_address";
+    Attack::new(name, "br0", address("RTM_SETLINK"), || {
+        link::request(change(RTM_SETLINK, Target::Name("d1")).master(0))
+    })
+    .needs(&["bridge", "vlan"])
+    .on(prepared(set_up))
     .twins(trials);
 }
 
@@ -259,7 +278,26 @@ const HARMLESS: [(&str, &str); 7] = [
     ),
 ];
 
+/// A port, made outside, leaves a bridge whose vlan has no address of its own.
+fn port_leaves(stage: &Stage<'_>) -> Result<()> {
+    let set_up = "ip link add br0 type bridge && ip link set br0 up \
+        && ip link add d1 address 02:00:00:00:00:01 type dummy && ip link set d1 master br0 \
+        && ip link add d2 address 02:00:00:00:00:02 type dummy && ip link set d2 master br0 \
+        && ip link add link br0 name v0 type vlan id 7 && ip link set v0 up";
+    let container = stage.guarded()?;
+    container.set_up(prepared(set_up))?;
+    let watch = Watch::begin(stage)?;
+    container.run(prepared("ip link set d1 nomaster"))?;
+    watch.saw_no_rise()?;
+    watch.saw_no_event()
+}
+
 fn passes(trials: &mut Trials) {
+    trials.guarded(
+        USUAL_POLICY,
+        "bridge_below_a_vlan_that_follows_it_loses_the_port_of_its_address_passes",
+        port_leaves,
+    );
     for (name, line) in HARMLESS {
         trials.guarded(USUAL_POLICY, &format!("{name}_passes"), move |stage| {
             let container = stage.guarded()?;
