@@ -15,6 +15,7 @@ const SIOCSIFDSTADDR: u32 = 0x8918;
 const SIOCSIFMTU: u32 = 0x8922;
 const SIOCSIFNAME: u32 = 0x8923;
 const SIOCSIFHWADDR: u32 = 0x8924;
+const SIOCSIFVLAN: u32 = 0x8983;
 const SIOCBONDENSLAVE: u32 = 0x8990;
 const SIOCBONDRELEASE: u32 = 0x8991;
 const SIOCBONDSETHWADDR: u32 = 0x8992;
@@ -204,6 +205,39 @@ pub fn add_bridge_of_old(name: &str) -> io::Result<()> {
         SIOCSIFBR,
         &mut words.map(usize::to_ne_bytes).concat(),
     )
+}
+
+/// What `SIOCSIFVLAN` is to do (`enum vlan_ioctl_cmds`, linux/if_vlan.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum VlanCommand {
+    /// Makes a vlan with this id over the device.
+    Add = 0,
+    /// Removes the vlan.
+    Delete = 1,
+    /// Maps a priority of what comes in.
+    Ingress = 2,
+    /// Maps a priority of what goes out.
+    Egress = 3,
+    /// How new vlans are called, in all network namespaces.
+    NameType = 6,
+    /// Switches flags of the vlan on.
+    Flag = 7,
+}
+
+/// `SIOCSIFVLAN`, as `vconfig` does: a command, a device, and a number.
+pub fn vlan(command: VlanCommand, device: &str, number: u32) -> io::Result<()> {
+    /// `struct vlan_ioctl_args`: a command, two names of 24 bytes (the second one
+    /// shared with the number), and a short.
+    const LEN: usize = 56;
+    let mut arguments = [0u8; LEN];
+    arguments[..4].copy_from_slice(&(command as u32).to_ne_bytes());
+    arguments[4..4 + IFNAMSIZ].copy_from_slice(&name_field(device)?);
+    arguments[28..32].copy_from_slice(&number.to_ne_bytes());
+    if command == VlanCommand::Flag {
+        arguments[52..54].copy_from_slice(&1u16.to_ne_bytes());
+    }
+    call::ioctl(Family::Inet.socket()?.as_fd(), SIOCSIFVLAN, &mut arguments)
 }
 
 /// `SIOCADDTUNNEL`: makes an IPv4-in-IPv4 tunnel, as `ip tunnel add` does.

@@ -3,6 +3,10 @@
 use super::link::create_with;
 use super::netlink::{Message, Nested};
 
+const IFLA_IFNAME: u16 = 3;
+const NLA_F_NESTED: u16 = 1 << 15;
+/// `VETH_INFO_PEER`, `VXCAN_INFO_PEER`, `IFLA_NETKIT_PEER_INFO`.
+const INFO_PEER: u16 = 1;
 const IFLA_BOND_MODE: u16 = 1;
 const IFLA_BOND_ACTIVE_SLAVE: u16 = 2;
 const IFLA_VLAN_ID: u16 = 1;
@@ -59,6 +63,18 @@ pub fn ipvlan(name: &str, lower: u32) -> Message {
 /// The type's attributes that change an ipvlan to layer-3 mode.
 pub fn ipvlan_mode_l3() -> Nested {
     Nested::default().attribute(IFLA_IPVLAN_MODE, &1u16.to_ne_bytes())
+}
+
+/// Makes a pair of devices; the second one with these flags.
+pub fn pair(name: &str, link_type: &str, peer: &str, peer_flags: u32) -> Message {
+    // struct ifinfomsg: flags, and a mask of them, behind the index.
+    let mut header = vec![0; 8];
+    header.extend_from_slice(&peer_flags.to_ne_bytes());
+    header.extend_from_slice(&peer_flags.to_ne_bytes());
+    let named = Nested::default().attribute(IFLA_IFNAME, format!("{peer}\0").as_bytes());
+    header.extend_from_slice(named.bytes());
+    let data = Nested::default().attribute(INFO_PEER | NLA_F_NESTED, &header);
+    create_with(name, link_type, &data)
 }
 
 /// Makes a bond in this mode (`BOND_MODE_*`).

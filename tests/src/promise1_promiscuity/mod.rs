@@ -12,6 +12,7 @@ mod ports;
 mod rtnetlink;
 mod search;
 mod side_effects;
+mod sides;
 mod state;
 mod tripwire;
 
@@ -29,6 +30,7 @@ pub fn trials() -> Vec<Trial> {
     membership::add(&mut trials);
     rtnetlink::add(&mut trials);
     side_effects::add(&mut trials);
+    sides::add(&mut trials);
     state::add(&mut trials);
     search::add(&mut trials);
     handed_back::add(&mut trials);

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 
 use super::{VICTIM, flag};
+use crate::attack::kind::pair;
 use crate::attack::link::{self, RTM_NEWLINK, RTM_SETLINK, add_alternative_name, change};
 use crate::attack::{IFF_PROMISC, IFF_UP, Message, Target, index_of, transact};
 use crate::rig::{Attack, Expected, Trials, make};
@@ -56,6 +57,7 @@ pub fn add(trials: &mut Trials) {
     }
     datagrams(trials);
     at_creation(trials);
+    pairs(trials);
     elsewhere(trials);
 }
 
@@ -128,6 +130,24 @@ fn at_creation(trials: &mut Trials) {
         Attack::new(name, VICTIM, expected, move || {
             link::request(link::create(VICTIM, "dummy").flags(flags, changed))
         })
+        .twins(trials);
+    }
+}
+
+/// The second device of a pair.
+fn pairs(trials: &mut Trials) {
+    let expected = Expected {
+        interface: None,
+        ..flag("RTM_NEWLINK")
+    };
+    // netkit_new_link takes no flags for its own.
+    let kinds: [(&str, &'static [&'static str]); 2] = [("veth", &["veth"]), ("vxcan", &["vxcan"])];
+    for (kind, needs) in kinds {
+        let name = format!("rtm_newlink_of_a_{kind}_whose_peer_has_promisc");
+        Attack::new(name, VICTIM, expected, move || {
+            link::request(pair("first0", kind, VICTIM, IFF_PROMISC))
+        })
+        .needs(needs)
         .twins(trials);
     }
 }

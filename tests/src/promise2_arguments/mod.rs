@@ -1,5 +1,6 @@
 //! Promise 2: a rule on a value decides on the value that the kernel will use.
 
+mod attached;
 mod control;
 mod levels;
 mod options;
@@ -15,6 +16,7 @@ pub fn trials() -> Vec<Trial> {
     options::add(&mut trials);
     values::add(&mut trials);
     levels::add(&mut trials);
+    attached::add(&mut trials);
     control::add(&mut trials);
     trials.finish()
 }

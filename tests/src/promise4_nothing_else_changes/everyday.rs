@@ -7,7 +7,7 @@ use crate::rig::{Container, Event, Stage, Trials, USUAL_POLICY, Watch, make};
 
 /// A name, and a command line that must succeed. `dev0` is a dummy that is up,
 /// `quiet0` a promiscuous dummy that is down.
-const EVERYDAY: [(&str, &str); 36] = [
+const EVERYDAY: [(&str, &str); 37] = [
     (
         "ip_link_down_and_up",
         "ip link set dev0 down && ip link set dev0 up",
@@ -140,6 +140,11 @@ const EVERYDAY: [(&str, &str); 36] = [
     (
         "brctl",
         "brctl addbr new0 && ip link show new0 > /dev/null && brctl delbr new0",
+    ),
+    // It captures by a packet socket, without promiscuous mode. Nobody answers.
+    (
+        "dhcp_client",
+        "ip link add a0 type veth peer name b0 && ip link set a0 up && ip link set b0 up && { udhcpc -i b0 -f -n -q -t 2 -T 1 -s /bin/true 2>&1 | grep -v started; ip -s link show a0 | grep -c RX; }",
     ),
     ("ping", "ping -c 1 127.0.0.1 > /dev/null"),
     (
