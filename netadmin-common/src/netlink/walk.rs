@@ -83,6 +83,8 @@ const PEER: u32 = 4;
 const PROTINFO: u32 = 5;
 /// `IFLA_INFO_SLAVE_DATA`.
 const SLAVE_DATA: u32 = 6;
+/// `IFLA_AF_SPEC`, in a message of the bridge.
+const AF_SPEC: u32 = 7;
 /// A power of two, so that a mask bounds an index for the verifier.
 const LEVELS: usize = 8;
 
@@ -104,6 +106,7 @@ const IFLA_MASTER: u16 = 10;
 const IFLA_PROTINFO: u16 = 12;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_NET_NS_PID: u16 = 19;
+const IFLA_AF_SPEC: u16 = 26;
 const IFLA_GROUP: u16 = 27;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_LINK_NETNSID: u16 = 37;
@@ -115,6 +118,14 @@ const IFLA_INFO_SLAVE_DATA: u16 = 5;
 const IFLA_BRPORT_LEARNING: u16 = 8;
 const IFLA_BRPORT_UNICAST_FLOOD: u16 = 9;
 const IFLA_BR_VLAN_FILTERING: u16 = 7;
+const IFLA_BRIDGE_VLAN_INFO: u16 = 2;
+const IFLA_BRIDGE_MRP: u16 = 4;
+const IFLA_BRIDGE_MST: u16 = 6;
+/// In the first word of `bridge_vlan_info`: for the bridge, too.
+const BRIDGE_VLAN_INFO_MASTER: u16 = 1;
+const RTM_DELNEIGH: u16 = 29;
+/// `NLM_F_BULK`, which is for messages that remove.
+const NLM_F_BULK: u16 = 0x200;
 /// `VETH_INFO_PEER`, `VXCAN_INFO_PEER`, `IFLA_NETKIT_PEER_INFO`.
 const INFO_PEER: u16 = 1;
 const IFLA_BOND_MODE: u16 = 1;
@@ -215,7 +226,9 @@ impl Walk {
             return Some(Step::Message);
         }
         self.index = 0;
-        if has_index(message_type) && len >= NLMSG_HDRLEN + 8 {
+        // In bulk, NDA_IFINDEX names the port (`br_fdb_delete_bulk`).
+        let in_bulk = message_type == RTM_DELNEIGH && flags & NLM_F_BULK != 0;
+        if has_index(message_type) && !in_bulk && len >= NLMSG_HDRLEN + 8 {
             self.index = bytes.read(start + NLMSG_HDRLEN + 4)?;
         }
         match message_type {
@@ -335,6 +348,7 @@ impl Walk {
             LINKINFO => self.take_linkinfo(bytes, attribute),
             INFO_DATA => self.take_data(bytes, attribute),
             PROTINFO | SLAVE_DATA => self.take_port(bytes, attribute),
+            AF_SPEC => self.take_bridge(bytes, attribute),
             _ => self.take_peer(bytes, attribute),
         }?;
         Some(Step::More)
@@ -361,7 +375,7 @@ impl Walk {
         self.level = match self.level {
             PEER => INFO_DATA,
             INFO_DATA | SLAVE_DATA => LINKINFO,
-            LINKINFO | PROTINFO => ATTRIBUTE,
+            LINKINFO | PROTINFO | AF_SPEC => ATTRIBUTE,
             _ => MESSAGE,
         };
         if self.level == MESSAGE {
@@ -376,8 +390,10 @@ impl Walk {
         let link = &mut self.link;
         link.note(attribute.kind);
         if link.of_bridge != 0 {
-            if attribute.kind == IFLA_PROTINFO {
-                self.descend_into(PROTINFO, attribute);
+            match attribute.kind {
+                IFLA_PROTINFO => self.descend_into(PROTINFO, attribute),
+                IFLA_AF_SPEC => self.descend_into(AF_SPEC, attribute),
+                _ => {}
             }
             return Some(());
         }
@@ -482,6 +498,22 @@ impl Walk {
         if floods && attribute.len >= 1 {
             let on: u8 = bytes.read(attribute.payload)?;
             self.link.floods |= u8::from(on != 0);
+        }
+        Some(())
+    }
+
+    /// `br_afspec`: what sets the bridge (`__vlan_add`), or any of its ports (MRP and
+    /// CFM have their own indices), is about another device than the message's.
+    #[inline(always)]
+    fn take_bridge<B: Bytes + ?Sized>(&mut self, bytes: &B, attribute: Attribute) -> Option<()> {
+        let own = match attribute.kind {
+            IFLA_BRIDGE_VLAN_INFO if attribute.len >= 2 => {
+                bytes.read::<u16>(attribute.payload)? & BRIDGE_VLAN_INFO_MASTER == 0
+            }
+            kind => kind < IFLA_BRIDGE_MRP || kind == IFLA_BRIDGE_MST,
+        };
+        if !own {
+            self.index = 0;
         }
         Some(())
     }

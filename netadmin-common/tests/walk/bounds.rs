@@ -150,3 +150,45 @@ fn what_cannot_be_read_is_never_an_end() {
     walk.begin(NETLINK_ROUTE, 16);
     assert_eq!(walk.step(&Gone), Step::Unreadable);
 }
+
+/// The index that the walk takes for that of the message's device.
+fn index_of(datagram: &[u8]) -> u32 {
+    let mut walk = Walk::default();
+    walk.begin(NETLINK_ROUTE, u32::try_from(datagram.len()).expect("short"));
+    loop {
+        match walk.step(datagram) {
+            Step::More => {}
+            Step::Message | Step::Link => return walk.index,
+            end => panic!("{end:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_a_port_says_of_others_is_not_about_its_own_index() {
+    let with = |kind: u8, payload: [u8; 4]| {
+        let mut body = vec![7, 0, 0, 0, 3, 0, 0, 0];
+        body.extend([0; 8]);
+        // IFLA_AF_SPEC, and in it the attribute.
+        body.extend([12, 0, 26, 0, 8, 0, kind, 0]);
+        body.extend(payload);
+        index_of(&message(RTM_SETLINK, &body))
+    };
+    // IFLA_BRIDGE_VLAN_INFO, of the port and of the bridge.
+    assert_eq!([with(2, [0, 0, 9, 0]), with(2, [1, 0, 9, 0])], [3, 0]);
+    // IFLA_BRIDGE_FLAGS, IFLA_BRIDGE_MST.
+    assert_eq!([with(0, [1, 0, 0, 0]), with(6, [0; 4])], [3, 3]);
+    // IFLA_BRIDGE_MRP, IFLA_BRIDGE_CFM, and what is not known.
+    assert_eq!([4, 5, 7].map(|kind| with(kind, [0; 4])), [0; 3]);
+}
+
+#[test]
+fn in_bulk_the_port_is_another_ones() {
+    let mut body = vec![7, 0, 0, 0, 3, 0, 0, 0];
+    body.extend([0; 4]);
+    let mut delete = message(29, &body);
+    assert_eq!(index_of(&delete), 3);
+    // NLM_F_BULK.
+    delete[7] = 2;
+    assert_eq!(index_of(&delete), 0);
+}

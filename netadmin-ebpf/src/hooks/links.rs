@@ -363,9 +363,9 @@ extern "C" fn netadmin_link_granted(
     if view.unstable & UNSETTLED_LINKS != 0 || request.other_namespace != 0 {
         return 0;
     }
-    POLICIES
-        .get(policy)
-        .map_or(0, |policy| policy.grants.links_on(&view.device))
+    POLICIES.get(policy).map_or(0, |policy| {
+        policy.grants.links_on(&view.device, &view.lower)
+    })
 }
 
 /// Whether an operation is granted on the device with this index. `view` is room for

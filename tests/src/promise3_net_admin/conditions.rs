@@ -20,12 +20,18 @@ allow = [
     { op = "addr.*", interface = "mine0" },
     { op = "neigh.*", interface = "mine0" },
     { op = "tc.*", interface = "mine0" },
+    { op = "link.address", interface = "mine*" },
+    { op = "bridge.port", interface = "mine*" },
+    { op = "fdb.*", interface = "mine*" },
 ]
 "#;
 
 const SET_UP: &str = "ip link add mine0 type dummy && ip link set mine0 up \
     && ip link add other0 type dummy && ip link set other0 up \
-    && ip link add br0 type bridge && ip link add mine1 type dummy";
+    && ip link add br0 type bridge && ip link add mine1 type dummy \
+    && ip link add br1 type bridge vlan_filtering 1 \
+    && ip link add mine4 type dummy && ip link set mine4 master br1 \
+    && ip link add other1 type dummy && ip link set other1 master br1";
 
 /// Command lines, and whether the policy lets them pass.
 const LINES: &[(&str, bool)] = &[
@@ -61,7 +67,25 @@ const LINES: &[(&str, bool)] = &[
         "ip link add mine2 type dummy && ip link set mine2 mtu 1300",
         true,
     ),
+    ("ip link set mine1 address 02:00:00:00:00:06", true),
     ("ip link del mine1", false),
+    // A macvlan in this mode hands its address to the device below.
+    (
+        "ip link add mine5 link other0 type macvlan mode passthru",
+        true,
+    ),
+    ("ip link set mine5 address 02:00:00:00:00:05", false),
+    // A bridge hands its promiscuity to its ports.
+    ("ip link set br0 promisc on", true),
+    ("ip link set br1 promisc on", false),
+    // The port of a bridge, and what reaches another one through it.
+    ("bridge vlan add dev mine4 vid 10", true),
+    ("bridge vlan add dev other1 vid 10", false),
+    (
+        "bridge fdb add 02:00:00:00:00:07 dev mine4 master static",
+        true,
+    ),
+    ("bridge fdb flush dev mine4 master brport other1", false),
 ];
 
 pub fn add(trials: &mut Trials) {

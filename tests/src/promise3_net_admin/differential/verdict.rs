@@ -131,7 +131,8 @@ impl Core<'_> {
             ..LinkRequest::default()
         };
         let view = look(&request)?;
-        let pieces = changes(&request, &view) & !self.policy.grants.links_on(&view.device);
+        let pieces =
+            changes(&request, &view) & !self.policy.grants.links_on(&view.device, &view.lower);
         Ok(self
             .refused_of(pieces)
             .map_or(Expected::AsUnguarded, Expected::AsWithout))
@@ -214,7 +215,7 @@ impl Core<'_> {
             let mut view = look(&walk.link)?;
             view.unstable |= walk.unstable;
             let known = view.unstable & UNSETTLED_LINKS == 0 && walk.link.other_namespace == 0;
-            let granted = self.policy.grants.links_on(&view.device) * u64::from(known);
+            let granted = self.policy.grants.links_on(&view.device, &view.lower) * u64::from(known);
             let pieces = changes(&walk.link, &view) & !granted | creation(&walk.link);
             sum.refused = self.refused_of(pieces).or(sum.refused);
         }

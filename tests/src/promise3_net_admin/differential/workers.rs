@@ -26,8 +26,8 @@ const IFLA_INFO_KIND: u16 = 1;
 const IFF_ALLMULTI: u32 = 0x200;
 /// A question: what to do, and a case's number, or index and name of a device.
 const QUESTION: usize = 32;
-/// Two numbers, and two names.
-type Answer = [u8; 40];
+/// Two numbers, the names of device, kind and device below, and how many are below.
+type Answer = [u8; 60];
 const CARRY_OUT: u8 = 1;
 const LOOK: u8 = 2;
 /// How long an answer is waited for.
@@ -106,6 +106,16 @@ impl Workers {
             view.device.gflags = flags & (IFF_PROMISC | IFF_ALLMULTI);
             view.device.name = Text::new(&seen[8..24]).terminated();
             view.device.kind = Text::new(&seen[24..40]).terminated();
+            let below = number_at(&seen, 56).unwrap_or_default();
+            view.device.stacked = u32::from(below != 0);
+            if below == 1 {
+                let lower = LinkRequest {
+                    has_name: 1,
+                    name: Text::new(&seen[40..56]),
+                    ..LinkRequest::default()
+                };
+                view.lower = self.look(&lower)?.device;
+            }
         }
         Ok(view)
     }
@@ -221,5 +231,21 @@ fn seen(body: &[u8]) -> Answer {
             _ => {}
         },
     );
+    see_below(&mut answer);
     answer
+}
+
+/// `netdev_adjacent_sysfs_add`: a link for each device below.
+fn see_below(answer: &mut Answer) {
+    let name = String::from_utf8_lossy(&answer[8..24]).into_owned();
+    let directory = format!("/sys/class/net/{}", name.trim_end_matches('\0'));
+    let mut below = 0u32;
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        if let Some(lower) = file.to_str().and_then(|file| file.strip_prefix("lower_")) {
+            answer[40..40 + lower.len()].copy_from_slice(lower.as_bytes());
+            below += 1;
+        }
+    }
+    answer[56..].copy_from_slice(&below.to_ne_bytes());
 }
