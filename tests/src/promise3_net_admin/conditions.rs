@@ -39,6 +39,9 @@ const LINES: &[(&str, bool)] = &[
     ("ip link set other0 mtu 1400", false),
     ("ip link set br0 mtu 1400", true),
     ("ip link set br0 up", true),
+    // A bridge hands its promiscuity to its ports.
+    ("ip link set br0 promisc on", true),
+    ("ip link set br1 promisc on", false),
     ("ip link set mine0 alias x", false),
     ("ifconfig br0 down", true),
     ("ifconfig mine0 allmulti", false),
@@ -75,9 +78,6 @@ const LINES: &[(&str, bool)] = &[
         true,
     ),
     ("ip link set mine5 address 02:00:00:00:00:05", false),
-    // A bridge hands its promiscuity to its ports.
-    ("ip link set br0 promisc on", true),
-    ("ip link set br1 promisc on", false),
     // The port of a bridge, and what reaches another one through it.
     ("bridge vlan add dev mine4 vid 10", true),
     ("bridge vlan add dev other1 vid 10", false),
