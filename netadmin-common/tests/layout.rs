@@ -7,13 +7,13 @@ use netadmin_common::call::CallRecord;
 use netadmin_common::event::{EventAccount, EventRecord};
 use netadmin_common::glob::{GLOB_LEN, GlobRecord};
 use netadmin_common::grants::{Grant, Grants};
-use netadmin_common::guard::{GuardRecord, Handover};
+use netadmin_common::guard::{GuardEntry, Handover};
 use netadmin_common::pieces::NetAdminRecord;
 use netadmin_common::policy::{OptionRecord, PolicyRecord, PromiscuousRecord};
 use netadmin_common::{Exception, LAYOUT_VERSION, Range, Text, ValueSet};
 
 /// The version that the table below is of.
-const VERSION: u32 = 7;
+const VERSION: u32 = 8;
 
 /// Checks size and offsets; a field that is not in the table does not compile.
 macro_rules! layout {
@@ -35,7 +35,7 @@ macro_rules! layout {
 #[test]
 fn a_change_of_layout_raises_the_version() {
     assert_eq!(LAYOUT_VERSION, VERSION, "renew the table with the version");
-    layout!(GuardRecord, 16, policies: 0, origin: 8, flags: 12);
+    layout!(GuardEntry, 24, banks: 0, cgroup: 16);
     layout!(GlobRecord, 264, policy: 0, len: 4, code: 8);
     assert_eq!(GLOB_LEN, 256);
     layout!(Handover, 8, generation: 0, ahead: 4);
@@ -60,5 +60,5 @@ fn records_have_no_padding_that_is_not_a_field() {
     let event = 4 + 2 + 2 + 8 + 8 + 4 * 4 + 2 + 2 + 4 + 8 + 4 * 8 + 16 + 16;
     assert_eq!(size_of::<EventRecord>(), event);
     assert_eq!(size_of::<PolicyRecord>(), 8 + 64 + 584 + 328 + 5 * 272);
-    assert_eq!(size_of::<GuardRecord>() + size_of::<CallRecord>(), 16 * 4);
+    assert_eq!(size_of::<GuardEntry>() + size_of::<CallRecord>(), 24 + 48);
 }

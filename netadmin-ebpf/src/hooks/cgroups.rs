@@ -78,7 +78,6 @@ fn inherited(first: &GuardRecord, parent: &GuardRecord, origin: Origin) -> Guard
         origin: origin as u32,
         // The programs that run for a cgroup's sockets are its parents'.
         flags: parent.flags,
-        ..GuardRecord::NONE
     }
 }
 
