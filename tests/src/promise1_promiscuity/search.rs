@@ -20,6 +20,8 @@ const LONGER: &str = "mvlan0123456789X";
 /// What the programs look at in one call (`netadmin-ebpf/src/kernel/netdev.rs`).
 const MAX_SEARCHED: usize = 1 << 18;
 const DEVICES: usize = 512;
+/// More alternative names of one device than they look at.
+const MANY: u32 = 20;
 
 pub fn add(trials: &mut Trials) {
     for (name, lead_astray) in [
@@ -54,6 +56,21 @@ pub fn add(trials: &mut Trials) {
         .on(set_up)
         .twins(trials);
     }
+    Attack::new(
+        "macvlan_by_its_last_alternative_name_of_many_brought_up",
+        VICTIM,
+        Expected::of("promiscuous.unjudged", "RTM_NEWLINK"),
+        || {
+            let last = format!("alt{MANY}");
+            link::request(change(RTM_NEWLINK, Target::Name(&last)).flags(IFF_UP, IFF_UP))
+        },
+    )
+    .on(|| {
+        make::dummy(VICTIM)?;
+        make::macvlan(MACVLAN, VICTIM, MacvlanMode::Bridge)?;
+        (0..=MANY).try_for_each(|number| add_alternative_name(MACVLAN, &format!("alt{number}")))
+    })
+    .twins(trials);
     trials.guarded(
         USUAL_POLICY,
         "macvlan_at_the_end_of_a_long_hash_chain_brought_up_is_refused",
