@@ -20,7 +20,7 @@ const UFFDIO_REGISTER_MODE_MISSING: u64 = 1;
 const UFFD_EVENT_PAGEFAULT: u8 = 0x12;
 
 pub fn run(target: Target, limits: Limits) -> io::Result<Score> {
-    if !target.can_be_stalled() {
+    if !target.begins_with_a_device() {
         return Err(io::Error::other(format!(
             "{} has nothing before the word to be held up at",
             target.name()

@@ -57,13 +57,9 @@ impl Target {
         }
     }
 
-    /// Whether the struct has something before the word, at which the kernel's
+    /// Whether the struct begins with a device, before the word: there the kernel's
     /// copy can be held up.
-    pub fn can_be_stalled(self) -> bool {
-        matches!(self, Self::Flags | Self::Membership)
-    }
-
-    fn has_a_device(self) -> bool {
+    pub fn begins_with_a_device(self) -> bool {
         matches!(self, Self::Flags | Self::Membership)
     }
 
@@ -93,7 +89,7 @@ impl Attacker {
     pub fn new(target: Target, number: usize) -> io::Result<Self> {
         let device = format!("bypassvictim{number}");
         let (mut index, mut flags) = (0, None);
-        if target.has_a_device() {
+        if target.begins_with_a_device() {
             make::dummy(&device)?;
             index = index_of(&device)?;
             flags = Some(FlagsFile::open(&device)?);
@@ -197,7 +193,7 @@ impl Attacker {
 
     /// Removes its device.
     pub fn remove(&self) -> io::Result<()> {
-        if !self.target.has_a_device() {
+        if !self.target.begins_with_a_device() {
             return Ok(());
         }
         crate::attack::link::delete(&self.device)
