@@ -15,22 +15,14 @@ use crate::attack::sockopt::{open_socket, set_bytes, udp_socket};
 use crate::attack::{Abi, Arrival, Message, Route, sysctl, sysfs};
 use crate::rig::{Container, DEFERRED, Stage, Trials, Watch, errno_of, make, poll};
 
-const NOTHING: &str = r#"version = 1
-[[policy]]
-name = "cnf"
-match.cgroups = ["/netadmin-test/guarded/**"]
-[policy.net_admin]
-default = "deny"
-"#;
+const NOTHING: &str = deny_all_but!();
 
-const THESE: &str = r#"version = 1
-[[policy]]
-name = "cnf"
-match.cgroups = ["/netadmin-test/guarded/**"]
-[policy.net_admin]
-default = "deny"
-allow = ["link.mtu", "sysfs.write", "sysctl.write", "setsockopt.SO_RCVBUFFORCE"]
-"#;
+const THESE: &str = deny_all_but!(
+    "link.mtu",
+    "sysfs.write",
+    "sysctl.write",
+    "setsockopt.SO_RCVBUFFORCE"
+);
 
 const AUDIT: &str = r#"version = 1
 [[policy]]

@@ -1,5 +1,17 @@
 //! Promise 3: `CAP_NET_ADMIN` in pieces.
 
+/// The policy that grants these operations, and no others.
+macro_rules! deny_all_but {
+    ($($operation:literal),*) => {
+        concat!(
+            "version = 1\n[[policy]]\nname = \"cnf\"\n",
+            "match.cgroups = [\"/netadmin-test/guarded/**\"]\n",
+            "[policy.net_admin]\ndefault = \"deny\"\n",
+            "allow = [", $("\"", $operation, "\", ",)* "]\n"
+        )
+    };
+}
+
 mod area;
 mod areas;
 mod arrivals;

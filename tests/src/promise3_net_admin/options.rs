@@ -16,22 +16,9 @@ use crate::rig::{
     Container, Event, Stage, Trials, Watch, errno_of, with_net_admin_in_effect, with_none_in_effect,
 };
 
-const POLICY: &str = r#"version = 1
-[[policy]]
-name = "cnf"
-match.cgroups = ["/netadmin-test/guarded/**"]
-[policy.net_admin]
-default = "deny"
-"#;
+const POLICY: &str = deny_all_but!();
 
-const GRANTED: &str = r#"version = 1
-[[policy]]
-name = "cnf"
-match.cgroups = ["/netadmin-test/guarded/**"]
-[policy.net_admin]
-default = "deny"
-allow = ["setsockopt.*", "netlink.groups"]
-"#;
+const GRANTED: &str = deny_all_but!("setsockopt.*", "netlink.groups");
 
 /// Operation; domain, type and protocol of the socket; level, option and value.
 type Case = (&'static str, [i32; 3], [i32; 2], &'static [u8]);

@@ -12,34 +12,13 @@ use crate::attack::process::shell;
 use crate::rig::{Event, Expected, Refusal, Stage, Trials, Watch, make};
 
 /// Grants making links and nothing else.
-const POLICY: &str = r#"version = 1
-[[policy]]
-name = "cnf"
-match.cgroups = ["/netadmin-test/guarded/**"]
-[policy.net_admin]
-default = "deny"
-allow = ["link.create.*"]
-"#;
+const POLICY: &str = deny_all_but!("link.create.*");
 
 /// The same, and what is not known.
-const WITH_UNCLASSIFIED: &str = r#"version = 1
-[[policy]]
-name = "cnf"
-match.cgroups = ["/netadmin-test/guarded/**"]
-[policy.net_admin]
-default = "deny"
-allow = ["unclassified"]
-"#;
+const WITH_UNCLASSIFIED: &str = deny_all_but!("unclassified");
 
 /// Grants addresses and nothing else.
-const ADDRESSES: &str = r#"version = 1
-[[policy]]
-name = "cnf"
-match.cgroups = ["/netadmin-test/guarded/**"]
-[policy.net_admin]
-default = "deny"
-allow = ["addr.*"]
-"#;
+const ADDRESSES: &str = deny_all_but!("addr.*");
 
 pub fn add(trials: &mut Trials) {
     trials.unguarded(POLICY, "sysfs_write_succeeds_unguarded", |stage| {

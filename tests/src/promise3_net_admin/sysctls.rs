@@ -8,23 +8,9 @@ use anyhow::{Result, ensure};
 use crate::attack::sysctl;
 use crate::rig::{Container, Stage, Trials, Watch, errno_of, make};
 
-const POLICY: &str = r#"version = 1
-[[policy]]
-name = "cnf"
-match.cgroups = ["/netadmin-test/guarded/**"]
-[policy.net_admin]
-default = "deny"
-allow = ["addr.*"]
-"#;
+const POLICY: &str = deny_all_but!("addr.*");
 
-const GRANTED: &str = r#"version = 1
-[[policy]]
-name = "cnf"
-match.cgroups = ["/netadmin-test/guarded/**"]
-[policy.net_admin]
-default = "deny"
-allow = ["sysctl.write"]
-"#;
+const GRANTED: &str = deny_all_but!("sysctl.write");
 
 /// Of these the kernel asks for the capability only for `forwarding`.
 const FILES: [&str; 4] = [
