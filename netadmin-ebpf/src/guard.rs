@@ -227,7 +227,8 @@ fn entry_of(cgroup: u64) -> Option<&'static GuardEntry> {
 /// time takes the agent a write of this very entry.
 const TRIES: u32 = 32;
 
-/// A copy of what guards a cgroup, if anything does.
+/// A copy of what guards a cgroup, if anything does. (An eighth of the tries, for each is
+/// unrolled.)
 #[inline(always)]
 pub fn copy_of(cgroup: u64) -> Option<GuardRecord> {
     let mut copy = None;
@@ -276,8 +277,8 @@ fn word(entry: &GuardEntry, bank: usize) -> u64 {
 const NOBODYS: u64 = u64::MAX;
 
 /// The same for the current task, if its cgroup's entry was replaced before it was read,
-/// or if there is none: then its nearest guarded ancestor's. (Global, as [`guarded_ancestor`], and with as
-/// little on the stack as that.)
+/// or if there is none: then its nearest guarded ancestor's. (Global, as
+/// [`guarded_ancestor`], and with as little on the stack as that.)
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn look_again() -> u64 {
