@@ -1,5 +1,6 @@
 //! Enforcement outlives the agent, until it is told to end.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -89,13 +90,13 @@ fn outlives(signal: Signal, status: i32, words: &str) -> Result<()> {
         Container::guarded()?.promisc_on_lo()? == 0,
         "enforcement goes on after unload"
     );
-    // The kernel frees them a little later.
-    let gone = poll(SOON, || (programs().ok()? == before).then_some(()));
-    gone.with_context(|| format!("before: {before}, now: {:?}", programs()))
+    // The kernel frees them a little later, and others that were there before.
+    let gone = poll(SOON, || programs().ok()?.is_subset(&before).then_some(()));
+    gone.with_context(|| format!("before: {before:?}, now: {:?}", programs()))
 }
 
-/// How many programs of these kinds the kernel has.
-fn programs() -> Result<usize> {
+/// The ids of the programs of these kinds that the kernel has; none is used twice.
+fn programs() -> Result<BTreeSet<String>> {
     let said = Command::new("bpftool").args(["prog", "list"]).output()?;
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     let ours = |line: &&str| {
@@ -103,7 +104,8 @@ fn programs() -> Result<usize> {
             .iter()
             .any(|kind| line.contains(kind))
     };
-    Ok(said.lines().filter(ours).count())
+    let id = |line: &str| Some(line.split_once(':')?.0.to_owned());
+    Ok(said.lines().filter(ours).filter_map(id).collect())
 }
 
 fn status() -> Result<()> {
