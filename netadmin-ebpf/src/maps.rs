@@ -20,8 +20,8 @@ use netadmin_common::{
 };
 
 use crate::{
-    hooks::{datagram::Judgement, pieces::DEPTH},
-    kernel::task,
+    hooks::datagram::Judgement,
+    kernel::{stack::DEPTH, task},
 };
 
 /// Most cgroups that can be guarded at a time; the agent may say otherwise.

@@ -10,7 +10,7 @@
 
 use aya_ebpf::{
     EbpfContext as _,
-    helpers::generated::{bpf_get_func_arg_cnt, bpf_get_func_ip, bpf_get_task_stack},
+    helpers::generated::{bpf_get_func_arg_cnt, bpf_get_func_ip},
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
@@ -24,10 +24,11 @@ use crate::{
     guard::{self, Guard},
     kernel::{
         Address,
+        stack::Stack,
         symbols::Function,
         task::{self, Call},
     },
-    maps::{CALLS, STACKS, SYMBOLS},
+    maps::{CALLS, SYMBOLS},
     report::{EPERM, Question},
 };
 
@@ -135,24 +136,10 @@ extern "C" fn netadmin_in_control_message() -> u32 {
         return 1;
     }
     let place = Function::SockCmsgSend.range();
-    let Some(stack) = STACKS.of_current() else {
-        return 1;
-    };
-    let size = (NEAR * size_of::<u64>()) as u32;
-    // SAFETY: the task is the current one, and the buffer longer than said.
-    let len = unsafe { bpf_get_task_stack(task::current(), stack.as_mut_ptr().cast(), size, 0) };
-    if !place.is_known() || len <= 0 {
-        return 1;
+    match Stack::<NEAR>::read() {
+        Some(stack) if place.is_known() => u32::from(stack.passes(place)),
+        _ => 1,
     }
-    for (nth, address) in stack.iter().take(NEAR).enumerate() {
-        if nth as i64 * 8 >= len {
-            break;
-        }
-        if place.contains(*address) {
-            return 1;
-        }
-    }
-    0
 }
 
 /// What the control message at hand gives, as far as that is known.

@@ -6,7 +6,6 @@
 //! recorded could be of an earlier call; a return address on the stack cannot.
 //! What none of this explains is `unclassified`.
 
-use aya_ebpf::helpers::generated::bpf_get_task_stack;
 use netadmin_common::{
     OperationKind, SocketOption, Via,
     call::{CALL_ALLOWED, CALL_REFUSED},
@@ -24,10 +23,11 @@ use super::{
 use crate::{
     guard::{self, Guard},
     kernel::{
+        stack::{DEPTH, Stack},
         symbols::{Function, Range},
         task::{self, Call},
     },
-    maps::{CALLS, FAMILIES, STACKS},
+    maps::{CALLS, FAMILIES},
     report::{self, Question},
 };
 
@@ -167,8 +167,6 @@ fn refuses_netlink(guard: &Guard) -> bool {
 /// How many return addresses are looked at to find the place. The deepest
 /// question on the way from `netlink_unicast` is some 16 calls below it.
 const NEAR: usize = 24;
-/// How many there may be in all.
-pub const DEPTH: usize = 64;
 
 const PLACE_UNKNOWN: u32 = 0;
 const PLACE_NETLINK: u32 = 1;
@@ -181,18 +179,6 @@ const PLACE_SOCKOPT: u32 = 5;
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn netadmin_place() -> u32 {
-    let Some(stack) = STACKS.of_current() else {
-        return PLACE_UNKNOWN;
-    };
-    // SAFETY: the task is the current one, and the buffer as long as said.
-    let len = unsafe {
-        bpf_get_task_stack(
-            task::current(),
-            stack.as_mut_ptr().cast(),
-            (NEAR * size_of::<u64>()) as u32,
-            0,
-        )
-    };
     let places = Places {
         netlink: Function::NetlinkUnicast.range(),
         sysfs: Function::KernfsFopWriteIter.range(),
@@ -200,16 +186,10 @@ extern "C" fn netadmin_place() -> u32 {
         cmsg: Function::SockCmsgSend.range(),
         sockopt: Function::DoSockSetsockopt.range(),
     };
-    for (place, address) in stack.iter().take(NEAR).enumerate() {
-        if place as i64 * 8 >= len {
-            break;
-        }
-        let known = places.of(*address);
-        if known != PLACE_UNKNOWN {
-            return known;
-        }
-    }
-    PLACE_UNKNOWN
+    let known = |address| Some(places.of(address)).filter(|place| *place != PLACE_UNKNOWN);
+    Stack::<NEAR>::read()
+        .and_then(|stack| stack.find(known))
+        .unwrap_or(PLACE_UNKNOWN)
 }
 
 /// Whether io_uring may be doing its work, on the way out of a call whose
@@ -217,25 +197,12 @@ extern "C" fn netadmin_place() -> u32 {
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn netadmin_in_task_work() -> u32 {
-    let (Some(stack), work) = (STACKS.of_current(), Function::TaskWorkRun.range()) else {
-        return 1;
-    };
-    let size = size_of_val(stack) as u32;
-    // SAFETY: as above.
-    let len = unsafe { bpf_get_task_stack(task::current(), stack.as_mut_ptr().cast(), size, 0) };
-    // Cut short, what is missing may be just that.
-    if !work.is_known() || len <= 0 || len >= i64::from(size) {
-        return 1;
+    let work = Function::TaskWorkRun.range();
+    match Stack::<DEPTH>::read() {
+        // Cut short, what is missing may be just that.
+        Some(stack) if work.is_known() && !stack.is_cut_short() => u32::from(stack.passes(work)),
+        _ => 1,
     }
-    for (place, address) in stack.iter().enumerate() {
-        if place as i64 * 8 >= len {
-            break;
-        }
-        if work.contains(*address) {
-            return 1;
-        }
-    }
-    0
 }
 
 struct Places {

@@ -14,9 +14,7 @@
 
 use aya_ebpf::{
     EbpfContext as _,
-    helpers::generated::{
-        bpf_get_func_ip, bpf_get_task_stack, bpf_probe_read_kernel_str, bpf_strtoul,
-    },
+    helpers::generated::{bpf_get_func_ip, bpf_probe_read_kernel_str, bpf_strtoul},
     macros::{fentry, fexit},
     programs::{FEntryContext, FExitContext},
 };
@@ -32,8 +30,8 @@ use super::{
 };
 use crate::{
     guard::{self, Guard},
-    kernel::{Address, layout, netdev, symbols::Function, task},
-    maps::{CALLS, JUDGEMENTS, STACKS, SYMBOLS},
+    kernel::{Address, layout, netdev, stack::Stack, symbols::Function},
+    maps::{CALLS, JUDGEMENTS, SYMBOLS},
 };
 
 /// `sysfs_kf_write(of, buf, count, pos)`.
@@ -250,21 +248,18 @@ const MODULES: u64 = 0xffff_ffff_c000_0000;
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn netadmin_caller_of(entry: u64) -> u64 {
-    let Some((stack, frames)) = stack() else {
+    let Some(stack) = Stack::<NEAR>::read() else {
         return 0;
     };
     let mut behind_programs = false;
-    for (nth, address) in stack.iter().take(NEAR).enumerate() {
-        if nth >= frames {
-            break;
-        }
-        if *address >= MODULES {
+    let caller = stack.find(|address| {
+        if address >= MODULES {
             behind_programs = true;
-        } else if behind_programs && address.wrapping_sub(entry) > ENTRY {
-            return *address;
+            return None;
         }
-    }
-    0
+        (behind_programs && address.wrapping_sub(entry) > ENTRY).then_some(address)
+    });
+    caller.unwrap_or(0)
 }
 
 /// Whether `kernfs_fop_write_iter` asks; so if the stack cannot be read. (Where it
@@ -276,26 +271,5 @@ extern "C" fn netadmin_in_sysfs_write() -> u32 {
     if !place.is_known() {
         return 0;
     }
-    let Some((stack, frames)) = stack() else {
-        return 1;
-    };
-    for (nth, address) in stack.iter().take(NEAR).enumerate() {
-        if nth >= frames {
-            break;
-        }
-        if place.contains(*address) {
-            return 1;
-        }
-    }
-    0
-}
-
-/// The task's return addresses, and how many there are.
-#[inline(always)]
-fn stack() -> Option<(&'static [u64], usize)> {
-    let stack = STACKS.of_current()?;
-    let size = (NEAR * size_of::<u64>()) as u32;
-    // SAFETY: the task is the current one, and the buffer longer than said.
-    let len = unsafe { bpf_get_task_stack(task::current(), stack.as_mut_ptr().cast(), size, 0) };
-    (len > 0).then_some((&stack[..], len as usize / size_of::<u64>()))
+    Stack::<NEAR>::read().map_or(1, |stack| u32::from(stack.passes(place)))
 }

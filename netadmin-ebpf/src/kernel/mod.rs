@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod layout;
 pub mod neighbours;
 pub mod netdev;
+pub mod stack;
 pub mod symbols;
 pub mod task;
 
