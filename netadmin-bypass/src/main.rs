@@ -37,7 +37,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Race {
-    /// How many calls
+    /// How many calls; by flip more, until there was a rewrite for ten of them
     #[arg(long, default_value_t = 100_000)]
     tries: u64,
     /// End with the first win
@@ -139,11 +139,12 @@ fn try_race(race: &Race) -> io::Result<u8> {
     } else {
         writeln!(
             stdout(),
-            "{}, {}: {} threads, {} tries in {} ms: {} refused, {} passed, {} WON",
+            "{}, {}: {} threads, {} tries and {} rewrites in {} ms: {} refused, {} passed, {} WON",
             score.target,
             score.technique,
             score.threads,
             score.tries,
+            score.rewrites,
             score.milliseconds,
             score.refused,
             score.passed,

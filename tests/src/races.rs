@@ -28,8 +28,8 @@ const STALLS: u64 = 500;
 /// `cargo xtask soak` sets it: how many times as many.
 const MULTIPLIER: &str = "NETADMIN_TEST_RACE_MULTIPLIER";
 
-/// The naive guard has lost by then.
-const NAIVE_TRIES: u64 = 100_000;
+/// The naive guard has lost long before: in the worst runs seen, after 20 000.
+const NAIVE_TRIES: u64 = 400_000;
 
 struct Race {
     target: &'static str,
@@ -164,7 +164,7 @@ fn is_never_won(target: &str, technique: &str, policy: &str, tries: u64) -> Resu
 
 fn is_without_a_win(score: &Score, technique: &str, tries: u64) -> Result<()> {
     ensure!(score.won == 0, "the guard lost: {score:?}");
-    ensure!(score.tries == tries, "not all was tried: {score:?}");
+    ensure!(score.tries >= tries, "not all was tried: {score:?}");
     // Both words came up, or nothing was decided.
     ensure!(score.refused > 0, "nothing was refused: {score:?}");
     ensure!(

@@ -13,6 +13,10 @@ use std::thread;
 use super::target::{Attacker, Target};
 use super::{Limits, Score, Try};
 
+/// Of so many calls, one rewrite at least: a race in which the word hardly
+/// changed, because the emulator gave the rewriter no turn, has shown nothing.
+const CALLS_A_REWRITE: u64 = 10;
+
 /// The rewriter sleeps so long, at least, and so much longer, in nanoseconds.
 const SHORTEST: u64 = 5_000;
 const SPREAD: u64 = 60_000;
@@ -24,9 +28,22 @@ const LONGEST: u64 = 10_000_000;
 
 /// What the threads share.
 struct Shared {
-    left: AtomicU64,
+    calls: AtomicU64,
+    rewrites: AtomicU64,
     over: AtomicBool,
     limits: Limits,
+}
+
+impl Shared {
+    /// Whether one more call is to be made; counts it.
+    fn takes_one_more(&self) -> bool {
+        if self.over.load(Ordering::Relaxed) {
+            return false;
+        }
+        let calls = self.calls.fetch_add(1, Ordering::Relaxed);
+        let rewrites = self.rewrites.load(Ordering::Relaxed);
+        calls < self.limits.tries || rewrites < self.limits.tries / CALLS_A_REWRITE
+    }
 }
 
 pub fn run(target: Target, limits: Limits) -> io::Result<Score> {
@@ -35,7 +52,8 @@ pub fn run(target: Target, limits: Limits) -> io::Result<Score> {
         .map(|number| Attacker::new(target, number))
         .collect::<io::Result<Vec<_>>>()?;
     let shared = Shared {
-        left: AtomicU64::new(limits.tries),
+        calls: AtomicU64::new(0),
+        rewrites: AtomicU64::new(0),
         over: AtomicBool::new(false),
         limits,
     };
@@ -50,6 +68,7 @@ pub fn run(target: Target, limits: Limits) -> io::Result<Score> {
     for score in scores? {
         total.add(&score);
     }
+    total.rewrites = shared.rewrites.load(Ordering::Relaxed);
     Ok(total)
 }
 
@@ -70,9 +89,10 @@ fn race(attackers: &mut [Attacker], target: Target, shared: &Shared) -> io::Resu
                 let mut sleep = Sleep::seeded(processor as u64 + 1);
                 let mut turn = 0;
                 while !shared.over.load(Ordering::Relaxed) {
-                    sleep.a_little(shared.left.load(Ordering::Relaxed));
+                    sleep.a_little(shared.calls.load(Ordering::Relaxed));
                     turn ^= 1;
                     arena.set(target.words()[turn]);
+                    shared.rewrites.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
@@ -97,15 +117,7 @@ fn race(attackers: &mut [Attacker], target: Target, shared: &Shared) -> io::Resu
 
 fn attack(attacker: &mut Attacker, shared: &Shared) -> io::Result<Score> {
     let mut score = Score::default();
-    while !shared.over.load(Ordering::Relaxed) {
-        let took = shared
-            .left
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            });
-        if took.is_err() {
-            break;
-        }
+    while shared.takes_one_more() {
         let outcome = attacker.attempt()?;
         score.count(outcome);
         if outcome == Try::Won && shared.limits.until_won {
@@ -119,8 +131,8 @@ fn attack(attacker: &mut Attacker, shared: &Shared) -> io::Result<Score> {
 struct Sleep {
     random: u64,
     shortest: u64,
-    /// The calls that were left when one was last seen to begin.
-    left: u64,
+    /// The calls that had begun when one was last seen to begin.
+    calls: u64,
     /// Sleeps since then.
     in_vain: u32,
 }
@@ -130,13 +142,13 @@ impl Sleep {
         Self {
             random: seed,
             shortest: SHORTEST,
-            left: 0,
+            calls: 0,
             in_vain: 0,
         }
     }
 
-    fn a_little(&mut self, left: u64) {
-        self.adapt(left);
+    fn a_little(&mut self, calls: u64) {
+        self.adapt(calls);
         // xorshift64.
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -146,9 +158,9 @@ impl Sleep {
     }
 
     /// Longer while no call ends, shorter again when one does.
-    fn adapt(&mut self, left: u64) {
-        if left != self.left {
-            self.left = left;
+    fn adapt(&mut self, calls: u64) {
+        if calls != self.calls {
+            self.calls = calls;
             self.in_vain = 0;
             self.shortest = (self.shortest / 2).max(SHORTEST);
         } else if self.in_vain < PATIENCE {
@@ -195,16 +207,16 @@ mod tests {
     #[test]
     fn a_rewriter_sleeps_longer_only_while_no_call_ends() {
         let mut sleep = Sleep::seeded(1);
-        for left in (0..1000).rev() {
-            sleep.adapt(left);
+        for calls in 1..1000 {
+            sleep.adapt(calls);
         }
         assert_eq!(sleep.shortest, SHORTEST);
         for _ in 0..PATIENCE * 64 {
-            sleep.adapt(0);
+            sleep.adapt(1000);
         }
         assert_eq!(sleep.shortest, LONGEST);
-        for left in 1..64 {
-            sleep.adapt(left);
+        for calls in 1001..1064 {
+            sleep.adapt(calls);
         }
         assert_eq!(sleep.shortest, SHORTEST);
     }

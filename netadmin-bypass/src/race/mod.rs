@@ -39,7 +39,7 @@ impl Technique {
 /// How long and how hard to try.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// So many calls.
+    /// So many calls, at least.
     pub tries: u64,
     /// End with the first win.
     pub until_won: bool,
@@ -67,6 +67,8 @@ pub struct Score {
     pub threads: usize,
     /// Calls made.
     pub tries: u64,
+    /// How often the word was rewritten.
+    pub rewrites: u64,
     /// Calls refused.
     pub refused: u64,
     /// Calls that passed with the harmless word.

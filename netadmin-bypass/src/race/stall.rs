@@ -60,6 +60,7 @@ fn race(attacker: &mut Attacker, target: Target, limits: Limits) -> io::Result<S
             outcome
         })?;
         score.count(outcome);
+        score.rewrites += 1;
         if outcome == Try::Won && limits.until_won {
             break;
         }
