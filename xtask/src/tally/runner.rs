@@ -12,6 +12,8 @@ pub struct Runner {
     telling: bool,
     /// Lines that may still be kept of the test that is told of.
     left: usize,
+    /// The test that was told of last, until a runner's summary.
+    last: Option<String>,
 }
 
 impl Runner {
@@ -21,6 +23,9 @@ impl Runner {
             self.tally.passed += passed;
             self.tally.failed += failed;
             self.telling = false;
+            self.last = None;
+        } else if let Some(test) = told(line) {
+            self.last = Some(test.to_owned());
         } else if line == "failures:" {
             // Said twice: before what each test said, and before a list of names.
             self.telling = !self.telling;
@@ -39,8 +44,10 @@ impl Runner {
     /// compile, it crashed, or the machine did.
     pub fn end(mut self, success: bool) -> Tally {
         if !success && self.tally.failed == 0 {
-            self.tally
-                .fail("no test ran to its end, or the runner did not");
+            self.tally.fail(match self.last {
+                Some(test) => format!("the runner did not end; it told last of {test}"),
+                None => "no test ran to its end, or the runner did not".to_owned(),
+            });
         }
         self.tally
     }
@@ -54,6 +61,13 @@ impl Runner {
             self.tally.failures.push(line.to_owned());
         }
     }
+}
+
+/// Reads the name in `test NAME ... ok`.
+fn told(line: &str) -> Option<&str> {
+    line.strip_prefix("test ")?
+        .split_once(" ... ")
+        .map(|(name, _)| name.trim())
 }
 
 /// Reads `test result: ok. 3 passed; 0 failed; ...`.
@@ -112,6 +126,15 @@ mod tests {
         runner.take("---- b ----");
         let failures = runner.end(false).failures;
         assert_eq!(failures[LINES_A_TEST], "---- b ----");
+    }
+
+    #[test]
+    fn a_runner_that_did_not_end_names_the_last_test() {
+        let mut runner = Runner::default();
+        runner.take("test a::b   ... note: begun");
+        runner.take("more");
+        let failures = runner.end(false).failures;
+        assert!(failures[0].ends_with("told last of a::b"), "{failures:?}");
     }
 
     #[test]

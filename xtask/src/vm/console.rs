@@ -19,8 +19,8 @@ const COMPLAINTS: &[&str] = &[
     "possible circular locking",
 ];
 
-/// How much of the console an error message repeats.
-const LINES_SHOWN: usize = 10;
+/// How much of the console an error message repeats: an oops and the panic after it.
+const LINES_SHOWN: usize = 60;
 
 /// The complaints since init came up.
 pub fn complaints(console: &Path) -> Result<Vec<String>> {
