@@ -33,8 +33,9 @@ pub enum KernelError {
     Object(#[from] aya::EbpfError),
     /// One program was refused.
     #[error(
-        "cannot {act} the eBPF program `{program}`: {source}; \
-         `netadmin-agent doctor` says what is missing"
+        "cannot {act} the eBPF program `{program}`: {}; \
+         `netadmin-agent doctor` says what is missing",
+        told(source)
     )]
     Program {
         /// `load` or `attach`.
@@ -81,4 +82,35 @@ pub enum KernelError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// What the kernel answered.
+pub fn told(error: &ProgramError) -> String {
+    match error {
+        ProgramError::LoadError {
+            io_error,
+            verifier_log,
+        } => refusal(io_error, &verifier_log.to_string()),
+        other => other.to_string(),
+    }
+}
+
+/// A refused load: the verifier is quoted only if it was asked.
+fn refusal(error: &std::io::Error, log: &str) -> String {
+    match log.trim() {
+        "" => format!("BPF_PROG_LOAD: {error}"),
+        log => format!("BPF_PROG_LOAD: {error}; the verifier says: {log}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::refusal;
+
+    #[test]
+    fn a_verifier_that_has_said_nothing_is_not_quoted() {
+        let error = std::io::Error::from_raw_os_error(1);
+        assert!(!refusal(&error, "\n").contains("verifier"));
+        assert!(refusal(&error, "R1 is a scalar\n").ends_with("R1 is a scalar"));
+    }
 }

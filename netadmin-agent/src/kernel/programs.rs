@@ -13,7 +13,7 @@ use std::{
 use crate::history;
 
 use super::{
-    error::KernelError,
+    error::{KernelError, told},
     fixup,
     layout::{Layout, VMLINUX_BTF},
     pins::{PinnedSet, Pins},
@@ -491,7 +491,7 @@ pub fn probe_load() -> Result<(), String> {
         .map_err(|error: ProgramError| error.to_string())?;
     program
         .load("socket_setsockopt", btf)
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| told(&error))?;
     programs
         .load_value_program()
         .map_err(|error| error.to_string())
