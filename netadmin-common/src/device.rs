@@ -24,6 +24,13 @@ pub const ABOVE_OPENED: u32 = 1;
 /// its own when that changes.
 pub const ABOVE_FIXED: u32 = 2;
 
+/// [`Device::above`]: a vlan or another device above is the port of a master that
+/// would hand on what it has, or change its address, if the port left.
+pub const ABOVE_MISSED: u32 = 4;
+/// [`Device::above`]: somebody listens on an ipvlan above, and nobody had asked for its
+/// flag ([`Device::is_promiscuous_for_others`]).
+pub const ABOVE_LISTENED: u32 = 8;
+
 /// A snapshot of a `struct net_device`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,8 +55,8 @@ pub struct Device {
     /// Whether it is promiscuous already, for want of a filter for them
     /// (`uc_promisc`): 0 or 1.
     pub promiscuous_for_addresses: u32,
-    /// What the vlans above it would add to its addresses: `ABOVE_*` bits. Only
-    /// of the device itself and of its master.
+    /// What the devices above it would do to it, or to others: `ABOVE_*` bits. Only
+    /// of the device itself, of its master, and of the device below ipvlans.
     pub above: u32,
     /// `name`.
     pub name: Text,
@@ -140,6 +147,12 @@ pub mod kind {
     pub const VRF: Text = Text::new(b"vrf");
     /// drivers/net/can/vxcan.c.
     pub const VXCAN: Text = Text::new(b"vxcan");
+
+    /// Whether devices of this kind are ipvlans.
+    #[inline(always)]
+    pub fn is_ipvlan(kind: &Text) -> bool {
+        *kind == IPVLAN || *kind == IPVTAP
+    }
 
     /// Whether devices of this kind are macvlans.
     #[inline(always)]

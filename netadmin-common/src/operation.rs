@@ -176,6 +176,8 @@ vias! {
     BondChangeActive = 18, "SIOCBONDCHANGEACTIVE";
     /// `ioctl(SIOCSIFVLAN)`.
     SetIfVlan = 19, "SIOCSIFVLAN";
+    /// `ioctl(SIOCBRDELIF)`.
+    BridgeDelIf = 20, "SIOCBRDELIF";
     /// A message of another netlink family.
     Netlink = 32, "netlink";
     /// Any other ioctl.

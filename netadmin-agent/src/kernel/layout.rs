@@ -22,6 +22,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("CSS_CGROUP", "cgroup_subsys_state", "cgroup"),
     ("DEVICE_KOBJ", "device", "kobj"),
     ("FILE_INODE", "file", "f_inode"),
+    ("FILE_PRIVATE_DATA", "file", "private_data"),
     ("GENL_FAMILY_ID", "genl_family", "id"),
     ("GENL_FAMILY_NAME", "genl_family", "name"),
     ("INODE_MODE", "inode", "i_mode"),

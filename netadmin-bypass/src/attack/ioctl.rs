@@ -22,6 +22,7 @@ const SIOCBONDSETHWADDR: u32 = 0x8992;
 const SIOCBONDCHANGEACTIVE: u32 = 0x8995;
 const SIOCBRADDBR: u32 = 0x89a0;
 const SIOCBRADDIF: u32 = 0x89a2;
+const SIOCBRDELIF: u32 = 0x89a3;
 const SIOCSIFBR: u32 = 0x8941;
 const SIOCDEVPRIVATE: u32 = 0x89f0;
 /// linux/if_tunnel.h.
@@ -273,6 +274,12 @@ pub fn add_tunnel_by_destination(remote: [u8; 4]) -> io::Result<()> {
 pub fn bridge_add_port(bridge: &str, port_index: u32) -> io::Result<()> {
     let mut request = Request::about(bridge)?.with(&port_index.to_ne_bytes());
     request.make(Family::Inet, SIOCBRADDIF)
+}
+
+/// `SIOCBRDELIF`: takes a port from a bridge, as `brctl delif` does.
+pub fn bridge_remove_port(bridge: &str, port_index: u32) -> io::Result<()> {
+    let mut request = Request::about(bridge)?.with(&port_index.to_ne_bytes());
+    request.make(Family::Inet, SIOCBRDELIF)
 }
 
 /// `SIOCDEVPRIVATE` with `BRCTL_ADD_IF`: the same in the bridge's old interface.

@@ -2,7 +2,7 @@
 
 use super::pieces::{Attributes, attribute_bit};
 use super::stacking::stacking_operation;
-use super::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_DELLINK, RTM_NEWLINK};
+use super::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_DELLINK, RTM_NEWLINK, RTM_SETLINK};
 use crate::bits::{nonzero, not};
 use crate::catalogue::OperationKind;
 use crate::device::{Device, IFF_PROMISC, IFF_UP, kind};
@@ -13,6 +13,12 @@ use crate::text::Text;
 pub const UNSETTLED_LINKS: u32 = 1;
 /// Which flags the devices have.
 pub const UNSETTLED_FLAGS: u32 = 2;
+
+/// [`LinkRequest::leaves`]: for another master (`do_set_master`).
+pub const LEAVES_OPEN: u8 = 1;
+/// [`LinkRequest::leaves`]: for good, or for another network namespace. It is closed
+/// before (`unregister_netdevice_many`, `__dev_change_net_namespace`).
+pub const LEAVES_CLOSED: u8 = 2;
 
 /// One message, as far as promiscuity depends on it.
 #[repr(C)]
@@ -72,8 +78,11 @@ pub struct LinkRequest {
     pub bond_mode: u8,
     /// `ndm_flags` of an `RTM_NEWNEIGH`.
     pub neighbour_flags: u8,
+    /// Whether it is no more than the leaving that another request brings along:
+    /// [`LEAVES_OPEN`] or [`LEAVES_CLOSED`] (see [`LinkRequest::leave`]).
+    pub leaves: u8,
     /// Explicit padding, always zero.
-    pub reserved: [u8; 4],
+    pub reserved: [u8; 3],
     /// `IFLA_IFNAME`.
     pub name: Text,
     /// `IFLA_IFNAME` of the second device of a pair.
@@ -85,6 +94,37 @@ pub struct LinkRequest {
 }
 
 impl LinkRequest {
+    /// Turns a request by which a device leaves the master that it has, besides what
+    /// else that does, into one that does just this, as `nomaster` would. False, and
+    /// nothing done, if none leaves.
+    ///
+    /// (So the master left and the one joined are judged one after the other: a view
+    /// has room for one, and the kernel's stack none for two.)
+    #[inline(always)]
+    pub fn leave(&mut self) -> bool {
+        let closed = self.deletes() || self.other_namespace != 0;
+        if !closed && (self.has_master == 0 || self.master == 0) {
+            return false;
+        }
+        *self = Self {
+            message_type: if self.deletes() {
+                u32::from(RTM_SETLINK)
+            } else {
+                self.message_type
+            },
+            message_flags: self.message_flags,
+            index: self.index,
+            has_name: self.has_name,
+            has_alternative_name: self.has_alternative_name,
+            has_group: self.has_group,
+            name: self.name,
+            has_master: 1,
+            leaves: if closed { LEAVES_CLOSED } else { LEAVES_OPEN },
+            ..Self::default()
+        };
+        true
+    }
+
     /// Notes that an attribute is there.
     #[inline(always)]
     pub(super) fn note(&mut self, attribute: u16) {

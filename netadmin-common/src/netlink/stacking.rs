@@ -1,14 +1,18 @@
 //! What a request would do by side effect: to the device below, to the ports of
 //! a master, or because a device cannot filter the addresses that it gets.
 
-use super::link::{LinkRequest, LinkView, UNSETTLED_LINKS, changes_unseen};
+use super::link::{LEAVES_CLOSED, LinkRequest, LinkView, UNSETTLED_LINKS, changes_unseen};
+use super::pieces::attribute_bit;
+use super::walk::IFLA_LINK_NETNSID;
 use super::{RTM_NEWLINK, RTM_NEWNEIGH};
 use crate::bits::{nonzero, not};
 use crate::catalogue::OperationKind::{
     self, PromiscuousBridgePort, PromiscuousPassthru, PromiscuousStacked, PromiscuousUnicastFilter,
     PromiscuousUnjudged,
 };
-use crate::device::{ABOVE_FIXED, ABOVE_OPENED, IFF_PROMISC, IFF_UP, kind};
+use crate::device::{
+    ABOVE_FIXED, ABOVE_LISTENED, ABOVE_MISSED, ABOVE_OPENED, IFF_PROMISC, IFF_UP, kind,
+};
 
 const MACVLAN_MODE_PASSTHRU: u32 = 8;
 const MACVLAN_FLAG_NOPROMISC: u32 = 1;
@@ -30,6 +34,8 @@ const READDRESSED: u32 = 8;
 const JOINS: u32 = 16;
 /// It is closed and opened with the flags that it shows.
 const CYCLES: u32 = 32;
+/// It leaves its master.
+const LEAVES: u32 = 64;
 
 /// What a request comes to, besides its flags and its master: bits for the
 /// pieces below.
@@ -51,27 +57,32 @@ pub fn change_of(request: &LinkRequest, view: &LinkView) -> u32 {
     let names_master = nonzero(u64::from(request.has_master));
     let to_vrf = view.master.kind.is(&kind::VRF);
     let groups = not(to_vrf) & not(view.master.kind.is(&kind::BRIDGE));
+    let names_another = names_master & nonzero(u64::from(request.master));
     // bond_enslave and team_port_add open what they take, and change its
     // address; who leaves gets its own back.
-    let joins = names_master & nonzero(u64::from(request.master)) & groups;
-    let leaves = names_master & nonzero(u64::from(view.master.index)) & groups;
-    // Who joins or leaves a vrf is closed and opened (cycle_netdev).
-    let cycles = names_master & to_vrf & exists & (up | unstable);
+    let joins = names_another & groups;
+    let leaves = names_master & not(names_another) & not(to_vrf);
+    let stays_open = nonzero(u64::from(request.leaves ^ LEAVES_CLOSED));
+    let of_group = names_master & nonzero(u64::from(view.master.index)) & groups;
+    // Who joins or leaves a vrf is closed and opened, if it is open (cycle_netdev).
+    let cycles = names_master & to_vrf & exists & (up | unstable) & stays_open;
     let opens = (request.sets_up() | joins) & not(was_up) | cycles;
-    let readdressed = nonzero(u64::from(request.has_address)) | joins | leaves;
+    let readdressed = nonzero(u64::from(request.has_address)) | joins | of_group & stays_open;
     let cycles = cycles | shifts_ipvlan(request, view);
     let bits = exists
         | changes_unseen(request, view) << 1
         | opens << 2
         | readdressed << 3
         | joins << 4
-        | cycles << 5;
+        | cycles << 5
+        | leaves << 6;
     bits as u32
 }
 
 // As they are put together above.
 const _: () = assert!(EXISTS == 1 && UNSEEN == 1 << 1 && OPENS == 1 << 2);
 const _: () = assert!(READDRESSED == 1 << 3 && JOINS == 1 << 4 && CYCLES == 1 << 5);
+const _: () = assert!(LEAVES == 1 << 6);
 const _: () = assert!(UNSETTLED_LINKS == 1 && IFF_UP == 1);
 
 /// A change of an ipvlan's mode sets the flags of every ipvlan on the same
@@ -80,6 +91,16 @@ const _: () = assert!(UNSETTLED_LINKS == 1 && IFF_UP == 1);
 fn shifts_ipvlan(request: &LinkRequest, view: &LinkView) -> u64 {
     let kind = &view.device.kind;
     (kind.is(&kind::IPVLAN) | kind.is(&kind::IPVTAP)) & nonzero(u64::from(request.has_data))
+}
+
+/// Whether somebody listens on one of them. One that is made sets the mode for all, too
+/// (`ipvlan_link_new`).
+#[inline(always)]
+fn shifts_listened(request: &LinkRequest, view: &LinkView, change: u32) -> bool {
+    let made = request.creates() & (change & EXISTS == 0) && kind::is_ipvlan(&request.kind);
+    let elsewhere = request.attributes & attribute_bit(IFLA_LINK_NETNSID) != 0;
+    let listened = view.lower.above & ABOVE_LISTENED != 0;
+    made && (listened | elsewhere) || listened && shifts_ipvlan(request, view) != 0
 }
 
 /// The side effect of a request, if it has one: the first piece that finds one
@@ -116,7 +137,9 @@ pub fn created_operation(
     view: &LinkView,
     change: u32,
 ) -> Option<OperationKind> {
-    if change & CYCLES != 0 && view.device.is_promiscuous_for_others() {
+    if change & CYCLES != 0 && view.device.is_promiscuous_for_others()
+        || shifts_listened(request, view, change)
+    {
         return Some(PromiscuousStacked);
     }
     let macvlan = kind::is_macvlan(&request.kind) && request.has_data != 0;
@@ -132,7 +155,9 @@ pub fn created_operation(
     }
     // What was looked for by its name and not found is ENODEV.
     let absent = (request.has_name != 0) & !view.links_unsettled();
-    let unjudged = (change & UNSEEN != 0) & !absent & (change & (OPENS | READDRESSED) != 0);
+    let shifts = kind::is_ipvlan(&request.kind) && request.has_data != 0;
+    let acts = (change & (OPENS | READDRESSED | LEAVES) != 0) | shifts;
+    let unjudged = (change & UNSEEN != 0) & !absent & acts;
     unjudged.then_some(PromiscuousUnjudged)
 }
 
@@ -230,11 +255,9 @@ pub fn address_operation(
     change: u32,
 ) -> Option<OperationKind> {
     let (device, master) = (&view.device, &view.master);
-    // br_del_if: the bridge may take the address of another port.
-    let leaves_bridge =
-        (request.has_master != 0) & (request.master == 0) & (master.kind == kind::BRIDGE);
-    let acts = (change & (OPENS | READDRESSED) != 0) | leaves_bridge;
-    if (change & EXISTS == 0) | !acts {
+    // br_del_if, __bond_release_one: the master may take the address of another port.
+    let leaves = change & LEAVES != 0;
+    if (change & EXISTS == 0) | (change & (OPENS | READDRESSED | LEAVES) == 0) {
         return None;
     }
     let opens = change & OPENS != 0;
@@ -246,7 +269,7 @@ pub fn address_operation(
     // bond_set_dev_addr, br_stp_recalculate_bridge_id: the master's address may
     // follow.
     let for_master =
-        (readdressed | leaves_bridge) & (master.index != 0) & (master.above & ABOVE_FIXED != 0);
+        (readdressed | leaves) & (master.index != 0) & (master.above & ABOVE_FIXED != 0);
     let raises = opens & device.uploads_addresses()
         | for_itself & !device.filters_unicast()
         | for_master & !master.filters_unicast();
@@ -290,12 +313,16 @@ fn neighbour_operation(request: &LinkRequest, view: &LinkView) -> Option<Operati
 }
 
 /// `vrf_dellink`: who leaves is closed and opened (`cycle_netdev`). A vrf that is not
-/// seen may have such ports.
+/// seen may have such ports. What lies above a device goes with it, and may be the
+/// port of a master.
 #[inline(always)]
 fn deletion_operation(request: &LinkRequest, view: &LinkView) -> Option<OperationKind> {
     let elsewhere = request.other_namespace != 0;
-    if view.device.index != 0 && !elsewhere {
-        let raises = view.device.kind == kind::VRF && view.restless_ports != 0;
+    // (An earlier message may have given the name to another.)
+    let sure = request.by_index() || !view.links_unsettled();
+    if view.device.index != 0 && !elsewhere && sure {
+        let of_ports = view.device.kind == kind::VRF && view.restless_ports != 0;
+        let raises = of_ports | (view.device.above & ABOVE_MISSED != 0);
         return raises.then_some(PromiscuousStacked);
     }
     // What was looked for by index or name and not found is ENODEV.

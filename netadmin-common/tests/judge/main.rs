@@ -6,6 +6,7 @@ mod bridges;
 mod creation;
 mod exceptions;
 mod flags;
+mod leaving;
 mod masters;
 mod stacking;
 mod unstable;

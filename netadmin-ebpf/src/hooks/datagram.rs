@@ -320,9 +320,14 @@ fn refuses_link(judgement: &mut Judgement, net: Address, pieces: bool) -> bool {
         refused |= links::refuses_changes(&walk.link, view, via);
         refused |= links::refuses_creation(&walk.link, via);
     }
+    let unsettles = walk.link.unsettles();
+    if !refused && walk.link.leave() {
+        links::look(&walk.link, view, net);
+        refused = links::refuses(&walk.link, view, via);
+    }
     if !refused {
         // What is refused changes nothing: the whole datagram goes.
-        walk.unstable |= walk.link.unsettles();
+        walk.unstable |= unsettles;
     }
     refused
 }

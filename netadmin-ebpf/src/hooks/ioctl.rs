@@ -21,7 +21,7 @@ use netadmin_common::{
 
 use Target::{Indexed, Named};
 
-use super::links;
+use super::{leaving, links};
 use crate::{
     guard::{self, Guard},
     kernel::{
@@ -43,6 +43,7 @@ const SIOCBONDRELEASE: u32 = 0x8991;
 const SIOCBONDSETHWADDR: u32 = 0x8992;
 const SIOCBONDCHANGEACTIVE: u32 = 0x8995;
 const SIOCBRADDIF: u32 = 0x89a2;
+const SIOCBRDELIF: u32 = 0x89a3;
 const SIOCBRADDBR: u32 = 0x89a0;
 const SIOCDEVPRIVATE: u32 = 0x89f0;
 /// linux/if_tunnel.h: `SIOCDEVPRIVATE + 1`.
@@ -71,6 +72,7 @@ pub fn way(command: u32) -> Option<(Via, bool)> {
         SIOCSIFFLAGS => Some((Via::SetIfFlags, true)),
         SIOCSIFNAME => Some((Via::SetIfName, true)),
         SIOCBRADDIF => Some((Via::BridgeAddIf, false)),
+        SIOCBRDELIF => Some((Via::BridgeDelIf, false)),
         // BRCTL_ADD_IF, BOND_ENSLAVE_OLD.
         SIOCDEVPRIVATE => Some((Via::DevPrivate, false)),
         SIOCSIFHWADDR => Some((Via::SetIfHwAddr, true)),
@@ -141,7 +143,14 @@ fn begin_call(ctx: LsmContext, entry: &GuardEntry) -> i32 {
     match CALLS.of_current() {
         Some(call) => {
             call.command = command;
-            call.state = CALL_BEGUN;
+            call.state = match way(command) {
+                Some((via @ (Via::BridgeDelIf | Via::SetIfVlan), _))
+                    if guard.policy.rules_promiscuity() && leaving::refuses(&ctx, via) =>
+                {
+                    CALL_REFUSED
+                }
+                _ => CALL_BEGUN,
+            };
             call.reported_piece = 0;
             0
         }

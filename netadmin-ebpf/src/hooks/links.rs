@@ -82,6 +82,19 @@ extern "C" fn netadmin_look(request: *const LinkRequest, view: *mut LinkView, ne
         let same = netdev::address(device) == netdev::address(lower);
         view.device.inherits_address = u32::from(same);
     }
+    let of_ipvlan = kind::is_ipvlan(match device {
+        Some(_) => &view.device.kind,
+        None => &request.kind,
+    });
+    if of_ipvlan && let Some(lower) = lower {
+        // Over an ipvlan, another lies beside it (ipvlan_link_new).
+        let base = if kind::is_ipvlan(&view.lower.kind) {
+            netdev::lower(lower).unwrap_or(lower)
+        } else {
+            lower
+        };
+        (view.lower.above, _) = neighbours::above(base, &mut view.searched);
+    }
     take(master, &mut view.master);
     if let Some(master) = master {
         (view.master.above, _) = neighbours::above(master, &mut view.searched);

@@ -8,6 +8,7 @@ pub mod control;
 pub mod datagram;
 pub mod family;
 pub mod ioctl;
+pub mod leaving;
 pub mod links;
 pub mod pieces;
 pub mod setsockopt;

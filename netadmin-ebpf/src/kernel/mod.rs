@@ -5,6 +5,7 @@
 pub mod cast;
 pub mod cgroup;
 pub mod layout;
+pub mod namespace;
 pub mod neighbours;
 pub mod netdev;
 pub mod stack;

@@ -4,7 +4,8 @@ use core::{ffi::c_void, ptr::from_mut};
 
 use aya_ebpf::helpers::generated::bpf_loop;
 use netadmin_common::device::{
-    ABOVE_FIXED, ABOVE_OPENED, IFF_PROMISC, IFF_UNICAST_FLT, IFF_UP, kind,
+    ABOVE_FIXED, ABOVE_LISTENED, ABOVE_MISSED, ABOVE_OPENED, IFF_PROMISC, IFF_UNICAST_FLT, IFF_UP,
+    kind,
 };
 
 use super::{
@@ -14,6 +15,9 @@ use super::{
 
 /// `BR_MAX_PORTS` (net/bridge/br_private.h).
 const MAX_PORTS: u32 = 1024;
+
+/// What is taken for true if it cannot be told.
+const ABOVE_UNKNOWN: u32 = ABOVE_OPENED | ABOVE_FIXED | ABOVE_MISSED | ABOVE_LISTENED;
 
 const GO_ON: i64 = 0;
 const STOP: i64 = 1;
@@ -45,7 +49,7 @@ pub fn above(device: Address, spent: &mut u32) -> (u32, Address) {
 extern "C" fn netdev_above(device: u64, master: *mut u64, spent: *mut u32) -> u32 {
     // SAFETY: the verifier checks that callers pass room for each.
     let (Some(master), Some(spent)) = (unsafe { (master.as_mut(), spent.as_mut()) }) else {
-        return ABOVE_OPENED | ABOVE_FIXED;
+        return ABOVE_UNKNOWN;
     };
     let device = Address::from_field(device);
     let head = device.at(&layout::NET_DEVICE_UPPER);
@@ -70,7 +74,7 @@ extern "C" fn netdev_above(device: u64, master: *mut u64, spent: *mut u32) -> u3
     *master = above.master.value();
     *spent = spent.saturating_add(above.steps);
     if above.ended == 0 {
-        return ABOVE_OPENED | ABOVE_FIXED;
+        return ABOVE_UNKNOWN;
     }
     above.bits
 }
@@ -107,14 +111,86 @@ fn upper_bits(above: &mut Above) -> Option<u32> {
         above.master = upper;
         return Some(0);
     }
-    if !netdev::is_empty(upper.at(&layout::NET_DEVICE_UPPER))? {
-        return Some(ABOVE_OPENED | ABOVE_FIXED);
+    let kind = netdev::kind(upper)?;
+    let mut bits = if kind::is_ipvlan(&kind) && is_promiscuous_for_others(upper)? {
+        ABOVE_LISTENED
+    } else {
+        0
+    };
+    if bears_others(upper)? {
+        bits |= ABOVE_OPENED | ABOVE_FIXED;
+        if is_missed(upper)? {
+            bits |= ABOVE_MISSED;
+        }
+    } else if kind == kind::VLAN && !netdev::follows_address(upper)? {
+        let same = netdev::address(upper)? == netdev::address(above.device)?;
+        bits |= ABOVE_FIXED | if same { 0 } else { ABOVE_OPENED };
     }
-    if netdev::kind(upper)? != kind::VLAN || netdev::follows_address(upper)? {
-        return Some(0);
+    Some(bits)
+}
+
+/// [`netadmin_common::Device::is_promiscuous_for_others`].
+#[inline(always)]
+fn is_promiscuous_for_others(device: Address) -> Option<bool> {
+    let flags: u32 = device.read(&layout::NET_DEVICE_FLAGS)?;
+    let asked_for: u16 = device.read(&layout::NET_DEVICE_GFLAGS)?;
+    Some(flags & !u32::from(asked_for) & IFF_PROMISC != 0)
+}
+
+/// The first device above another: its master, if it has one
+/// (`__netdev_adjacent_dev_insert`).
+struct First {
+    device: Address,
+    is_master: bool,
+    is_only: bool,
+}
+
+#[inline(always)]
+fn first_above(device: Address) -> Option<Option<First>> {
+    let head = device.at(&layout::NET_DEVICE_UPPER);
+    let node = Address::from_field(head.load()?);
+    if node == head {
+        return Some(None);
     }
-    let same = netdev::address(upper)? == netdev::address(above.device)?;
-    Some(ABOVE_FIXED | if same { 0 } else { ABOVE_OPENED })
+    let adjacent = node.container(&layout::NETDEV_ADJACENT_LIST);
+    let master: u8 = adjacent.read(&layout::NETDEV_ADJACENT_MASTER)?;
+    Some(Some(First {
+        device: adjacent.follow(&layout::NETDEV_ADJACENT_DEV)?,
+        is_master: master != 0,
+        is_only: Address::from_field(node.load()?) == head,
+    }))
+}
+
+/// Whether others lie above a device, to which its addresses matter: a vrf's do not.
+#[inline(always)]
+pub fn bears_others(device: Address) -> Option<bool> {
+    match first_above(device)? {
+        Some(first) if first.is_only && first.is_master => {
+            Some(netdev::kind(first.device)? != kind::VRF)
+        }
+        first => Some(first.is_some()),
+    }
+}
+
+/// Whether a device is the port of a bond that has something to hand to another port,
+/// or of a bridge or bond that lies below others.
+#[inline(always)]
+pub fn is_missed(port: Address) -> Option<bool> {
+    let master = match first_above(port)? {
+        Some(first) if first.is_master => first.device,
+        _ => return Some(false),
+    };
+    let kind = netdev::kind(master)?;
+    let bond = kind == kind::BOND;
+    if !bond && kind != kind::BRIDGE {
+        return Some(false);
+    }
+    if bears_others(master)? {
+        return Some(true);
+    }
+    let flags: u32 = master.read(&layout::NET_DEVICE_FLAGS)?;
+    let addresses: u32 = master.read(&layout::NET_DEVICE_UC_COUNT)?;
+    Some(bond && (flags & IFF_PROMISC != 0 || addresses != 0))
 }
 
 /// A walk over the ports of a master, which ends with the first that matters.
@@ -210,8 +286,7 @@ fn is_restless(port: Address) -> Option<bool> {
     if flags & IFF_UP == 0 {
         return Some(false);
     }
-    let asked_for: u16 = port.read(&layout::NET_DEVICE_GFLAGS)?;
-    if flags & IFF_PROMISC != 0 && u32::from(asked_for) & IFF_PROMISC == 0 {
+    if is_promiscuous_for_others(port)? {
         return Some(true);
     }
     let kind = netdev::kind(port)?;

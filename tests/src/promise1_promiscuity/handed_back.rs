@@ -6,9 +6,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use super::VICTIM;
-use super::addresses::prepared;
+use super::addresses::{Act, prepared};
 use crate::attack::kind::{ipvlan, ipvlan_mode_l3, vrf};
-use crate::attack::link::{self, RTM_NEWLINK, RTM_SETLINK, change};
+use crate::attack::link::{self, RTM_NEWLINK, RTM_SETLINK, change, create};
 use crate::attack::{Membership, Target, index_of, packet};
 use crate::rig::{Attack, Expected, Trials, USUAL_POLICY, Watch, make};
 
@@ -39,24 +39,66 @@ pub fn add(trials: &mut Trials) {
     .needs(&["vrf"])
     .twins(trials);
     leaves_vrf(trials);
-    // ipvlan_set_port_mode.
-    Attack::new(
-        "ipvlan_that_somebody_listens_on_changes_its_mode",
-        VICTIM,
-        stacked("RTM_NEWLINK"),
-        || {
-            let message = change(RTM_NEWLINK, Target::Name(VICTIM));
-            link::request(message.link_info("ipvlan", &ipvlan_mode_l3()))
+    shares_a_mode(trials);
+}
+
+/// All ipvlans of a device share a mode, and a change of it sets the flags of each anew
+/// (`ipvlan_set_port_mode`).
+fn shares_a_mode(trials: &mut Trials) {
+    let ways: [(&str, Act); 4] = [
+        ("ipvlan_that_somebody_listens_on_changes_its_mode", || {
+            change_mode(VICTIM)
+        }),
+        (
+            "ipvlan_beside_one_that_somebody_listens_on_changes_its_mode",
+            || change_mode("other0"),
+        ),
+        ("ipvlan_made_beside_one_that_somebody_listens_on", || {
+            link::request(create("new0", "ipvlan").lower(index_of(LOWER)?))
+        }),
+        ("ipvlan_made_over_one_that_somebody_listens_on", || {
+            link::request(create("new0", "ipvlan").lower(index_of(VICTIM)?))
+        }),
+    ];
+    for (name, act) in ways {
+        let stacked = Expected::of("promiscuous.stacked", "RTM_NEWLINK");
+        Attack::new(name, VICTIM, stacked, act)
+            .on(|| {
+                two_ipvlans()?;
+                packet::join(index_of(VICTIM)?, Membership::Promiscuous)
+            })
+            .needs(&["ipvlan"])
+            .twins(trials);
+    }
+    trials.guarded(
+        USUAL_POLICY,
+        "ipvlans_of_a_mode_of_their_own_pass",
+        |stage| {
+            let container = stage.guarded()?;
+            container.set_up(two_ipvlans)?;
+            let watch = Watch::begin(stage)?;
+            container.run(|| {
+                change_mode("other0")?;
+                link::request(create("new0", "ipvlan").lower(index_of(LOWER)?))?;
+                link::request(create("new1", "ipvlan").lower(index_of("new0")?))
+            })?;
+            watch.saw_no_rise()?;
+            watch.saw_no_event()
         },
-    )
-    .on(|| {
-        make::dummy(LOWER)?;
-        link::request(ipvlan(VICTIM, index_of(LOWER)?))?;
-        make::up(VICTIM)?;
-        packet::join(index_of(VICTIM)?, Membership::Promiscuous)
-    })
-    .needs(&["ipvlan"])
-    .twins(trials);
+    );
+}
+
+fn two_ipvlans() -> io::Result<()> {
+    make::dummy(LOWER)?;
+    for name in [VICTIM, "other0"] {
+        link::request(ipvlan(name, index_of(LOWER)?))?;
+    }
+    make::up(VICTIM)
+}
+
+fn change_mode(name: &str) -> io::Result<()> {
+    let message = change(RTM_NEWLINK, Target::Name(name));
+    link::request(message.link_info("ipvlan", &ipvlan_mode_l3()))
 }
 
 /// A vrf with a port that somebody listens on.

@@ -6,6 +6,7 @@ mod drivers;
 mod exceptions;
 mod handed_back;
 mod ioctl;
+mod masters;
 mod membership;
 mod names;
 mod ports;
@@ -34,6 +35,7 @@ pub fn trials() -> Vec<Trial> {
     state::add(&mut trials);
     search::add(&mut trials);
     handed_back::add(&mut trials);
+    masters::add(&mut trials);
     addresses::add(&mut trials);
     ports::add(&mut trials);
     drivers::add(&mut trials);

@@ -1,0 +1,106 @@
+//! A look at all devices of a network namespace: for calls of which no program sees
+//! which device they are about.
+
+use core::{ffi::c_void, ptr::from_mut};
+
+use aya_ebpf::helpers::generated::bpf_loop;
+use netadmin_common::device::kind;
+
+use super::{
+    Address, layout, neighbours,
+    netdev::{self, MAX_SEARCHED},
+};
+
+const GO_ON: i64 = 0;
+const STOP: i64 = 1;
+
+/// A walk over the devices (`dev_base_head`), which ends with the first that matters.
+struct Devices {
+    node: Address,
+    head: Address,
+    /// Whether the walk came to the end.
+    none: u32,
+}
+
+impl Devices {
+    /// Whether `step` stops at one; so if they cannot all be looked at.
+    #[inline(always)]
+    fn any(net: u64, step: extern "C" fn(u32, *mut Self) -> i64) -> u32 {
+        let head = Address::from_field(net).at(&layout::NET_DEV_BASE_HEAD);
+        let mut devices = Self {
+            node: head,
+            head,
+            none: 0,
+        };
+        // SAFETY: `step` takes what is passed, which outlives the loop.
+        unsafe {
+            let step = step as *mut c_void;
+            bpf_loop(MAX_SEARCHED, step, from_mut(&mut devices).cast(), 0);
+        }
+        u32::from(devices.none == 0)
+    }
+
+    #[inline(always)]
+    fn look(&mut self, matters: impl FnOnce(Address) -> Option<bool>) -> i64 {
+        let Some(next) = self.node.load() else {
+            return STOP;
+        };
+        self.node = Address::from_field(next);
+        if self.node == self.head {
+            self.none = 1;
+            return STOP;
+        }
+        match matters(self.node.container(&layout::NET_DEVICE_LIST)) {
+            Some(false) => GO_ON,
+            _ => STOP,
+        }
+    }
+}
+
+/// Whether above some bridge of the network namespace lies what keeps its address
+/// when the bridge takes another ([`netadmin_common::device::ABOVE_FIXED`]).
+#[inline(always)]
+pub fn has_fixed_above_bridge(net: Address) -> bool {
+    netdev_fixed_above_bridge(net.value()) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netdev_fixed_above_bridge(net: u64) -> u32 {
+    Devices::any(net, stop_at_fixed)
+}
+
+extern "C" fn stop_at_fixed(_step: u32, devices: *mut Devices) -> i64 {
+    // SAFETY: `any` passes valid ones.
+    let devices = unsafe { &mut *devices };
+    devices.look(|upper| {
+        let Some(lower) = netdev::lower(upper) else {
+            return Some(false);
+        };
+        if netdev::kind(lower)? != kind::BRIDGE {
+            return Some(false);
+        }
+        let vlan = netdev::kind(upper)? == kind::VLAN;
+        Some(neighbours::bears_others(upper)? || vlan && !netdev::follows_address(upper)?)
+    })
+}
+
+/// Whether some vlan of the network namespace is the port of a master that would hand
+/// on what it has, or change its address, if it left.
+#[inline(always)]
+pub fn has_vlan_that_is_missed(net: Address) -> bool {
+    netdev_vlan_that_is_missed(net.value()) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netdev_vlan_that_is_missed(net: u64) -> u32 {
+    Devices::any(net, stop_at_missed)
+}
+
+extern "C" fn stop_at_missed(_step: u32, devices: *mut Devices) -> i64 {
+    // SAFETY: `any` passes valid ones.
+    let devices = unsafe { &mut *devices };
+    devices
+        .look(|device| Some(netdev::kind(device)? == kind::VLAN && neighbours::is_missed(device)?))
+}
