@@ -75,8 +75,8 @@ operation_kinds! {
     SetRcvBufForce = 35, "setsockopt.SO_RCVBUFFORCE", "SO_RCVBUFFORCE";
     /// SO_MARK set on a socket.
     SetMark = 36, "setsockopt.SO_MARK", "SO_MARK";
-    /// Busy polling preferred, or its budget raised.
-    SetBusyPoll = 37, "setsockopt.SO_BUSY_POLL", "SO_PREFER_BUSY_POLL, SO_BUSY_POLL_BUDGET";
+    /// Busy polling longer, preferred, or with a higher budget.
+    SetBusyPoll = 37, "setsockopt.SO_BUSY_POLL", "SO_BUSY_POLL, SO_PREFER_BUSY_POLL, SO_BUSY_POLL_BUDGET";
     /// Send times by another clock than CLOCK_MONOTONIC.
     SetTxTime = 38, "setsockopt.SO_TXTIME", "SO_TXTIME";
     /// A classic filter on a TCP socket.
@@ -197,11 +197,11 @@ operation_kinds! {
     AddrSet = 130, "addr.set", "SIOCSIFADDR, SIOCSIFBRDADDR, SIOCSIFDSTADDR, SIOCSIFNETMASK";
     /// Labels for the choice of a source address.
     AddrLabel = 131, "addr.label", "RTM_NEWADDRLABEL, RTM_DELADDRLABEL";
-    /// A route added or replaced.
+    /// A route added or replaced, with what it wraps packets in.
     RouteAdd = 132, "route.add", "RTM_NEWROUTE, SIOCADDRT";
     /// A route removed.
     RouteDelete = 133, "route.delete", "RTM_DELROUTE, SIOCDELRT";
-    /// A next hop added or replaced.
+    /// A next hop added or replaced, with what it wraps packets in.
     NexthopAdd = 134, "nexthop.add", "RTM_NEWNEXTHOP";
     /// A next hop removed.
     NexthopDelete = 135, "nexthop.delete", "RTM_DELNEXTHOP";
@@ -233,7 +233,7 @@ operation_kinds! {
     TcQdisc = 148, "tc.qdisc", "RTM_NEWQDISC, RTM_DELQDISC";
     /// A traffic class.
     TcClass = 149, "tc.class", "RTM_NEWTCLASS, RTM_DELTCLASS";
-    /// A traffic filter, or a chain of them.
+    /// A traffic filter with its actions, or a chain of them.
     TcFilter = 150, "tc.filter", "RTM_NEWTFILTER, RTM_DELTFILTER, RTM_NEWCHAIN, RTM_DELCHAIN";
     /// An action of traffic filters.
     TcAction = 151, "tc.action", "RTM_NEWACTION, RTM_DELACTION";
@@ -294,6 +294,8 @@ operation_kinds! {
     RdmaUse = 181, "rdma.use", "NETLINK_RDMA";
     /// The kernel's cryptographic algorithms.
     CryptoUse = 182, "crypto.use", "NETLINK_CRYPTO";
+    /// IPsec policies and their states moved to other addresses.
+    XfrmMigrate = 189, "xfrm.migrate", "XFRM_MSG_MIGRATE";
 
     /// WireGuard's keys and peers.
     GenlWireguard = 192, "genl.wireguard", "wireguard";
@@ -356,6 +358,8 @@ operation_kinds! {
     SysctlWrite = 235, "sysctl.write", "net.*";
     /// A BPF program loaded or attached where CAP_NET_ADMIN is asked for.
     BpfUse = 236, "bpf.use", "bpf";
+    /// PPP: its device opened, an interface made or attached to.
+    PppUse = 248, "ppp.use", "/dev/ppp, PPPIOCNEWUNIT, PPPIOCATTACH, PPPIOCATTCHAN";
     /// What asks for CAP_NET_ADMIN and is none of the above.
     Unclassified = 255, "unclassified", "capable";
 }

@@ -2,7 +2,7 @@
 
 use crate::catalogue::OperationKind as Op;
 
-/// The piece that a command is (linux/sockios.h, linux/if_tun.h); `None` for
+/// The piece that a command is (linux/sockios.h, linux/if_tun.h, linux/ppp-ioctl.h); `None` for
 /// commands that ask for nothing, or are not known. Which of the flags
 /// `SIOCSIFFLAGS` changes is seen elsewhere.
 #[inline(always)]
@@ -53,6 +53,8 @@ pub fn ioctl_piece(command: u32) -> Option<Op> {
         0x89f0..=0x89ff => Op::IoctlPrivate,
         // SIOCIWFIRST to SIOCIWLAST.
         0x8b00..=0x8bff => Op::IoctlWireless,
+        // PPPIOCATTCHAN, PPPIOCATTACH, PPPIOCNEWUNIT.
+        0x4004_7438 | 0x4004_743d | 0xc004_743e => Op::PppUse,
         // TUNSETIFF.
         0x4004_54ca => Op::TunAttach,
         _ => return None,

@@ -19,7 +19,7 @@ pub fn sockopt_piece(level: i32, optname: i32, reads: bool) -> Op {
         (SOL_SOCKET, 33) => Op::SetRcvBufForce,
         (SOL_SOCKET, 36) => Op::SetMark,
         (SOL_SOCKET, 61) => Op::SetTxTime,
-        (SOL_SOCKET, 69 | 70) => Op::SetBusyPoll,
+        (SOL_SOCKET, 46 | 69 | 70) => Op::SetBusyPoll,
         (SOL_IP, 16 | 17) | (SOL_IPV6, 34 | 35) => Op::SetXfrmPolicy,
         (SOL_IP, 19) | (SOL_IPV6, 75) => Op::SetTransparent,
         // IPT_BASE_CTL, IP6T_BASE_CTL; the revisions are questions.

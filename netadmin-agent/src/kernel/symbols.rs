@@ -5,13 +5,14 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
 /// The functions, each with others that do for kernels without it.
-pub const FUNCTIONS: [&str; 6] = [
+pub const FUNCTIONS: [&str; 7] = [
     "netlink_unicast",
     "kernfs_fop_write_iter",
     "proc_sys_call_handler",
     "__sock_cmsg_send",
     "do_sock_setsockopt",
     "task_work_run",
+    "chrdev_open",
 ];
 
 /// The place in that list of what handles control messages.

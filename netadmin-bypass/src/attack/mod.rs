@@ -16,6 +16,7 @@ pub mod link;
 pub mod netlink;
 pub mod openvswitch;
 pub mod packet;
+pub mod ppp;
 pub mod process;
 mod ring;
 pub mod route;

@@ -181,9 +181,11 @@ fn xfrm(message_type: u16) -> OperationKind {
     match message_type {
         // GETSA, GETPOLICY, GETAE, GETSADINFO, GETSPDINFO, GETDEFAULT.
         18 | 21 | 31 | 35 | 37 | 40 => Op::XfrmRead,
-        // NEWPOLICY, DELPOLICY, UPDPOLICY, POLEXPIRE, FLUSHPOLICY, MIGRATE,
-        // NEWSPDINFO, SETDEFAULT.
-        19 | 20 | 25 | 27 | 29 | 33 | 36 | 39 => Op::XfrmPolicy,
+        // NEWPOLICY, DELPOLICY, UPDPOLICY, POLEXPIRE, FLUSHPOLICY, NEWSPDINFO,
+        // SETDEFAULT.
+        19 | 20 | 25 | 27 | 29 | 36 | 39 => Op::XfrmPolicy,
+        // Of policies, and of the states that they use (xfrm_migrate).
+        33 => Op::XfrmMigrate,
         _ => Op::XfrmState,
     }
 }

@@ -96,6 +96,13 @@ pub fn changes(request: &LinkRequest, view: &LinkView) -> LinkPieces {
         | flags(u32::MAX, request.flags_of_peer())
 }
 
+/// The pieces that removing a link asks for beside that: it may lie in another
+/// namespace (`rtnl_dellink`).
+#[inline(always)]
+pub fn deletion(request: &LinkRequest) -> LinkPieces {
+    has(request.other_namespace != 0, Op::LinkNamespace)
+}
+
 #[inline(always)]
 fn attributes(request: &LinkRequest, present: Attributes) -> LinkPieces {
     // By index it is a new name, else it selects; so does the group.

@@ -16,7 +16,7 @@ use netadmin_common::{
     netlink::{
         Bytes, FAMILY_RAISES, LinkView, MAX_STEPS, NETLINK_GENERIC, NETLINK_ROUTE,
         NETLINK_USERSOCK, NLMSG_HDRLEN, OVS_CMD_NEW, Plain, RTM_NEWLINK, RTM_SETLINK, Step,
-        UNSETTLED_LINKS, Walk, is_change_of_links, is_walked,
+        UNSETTLED_LINKS, Walk, is_change_of_links, is_walked, pieces::deletion,
     },
 };
 
@@ -316,6 +316,8 @@ fn refuses_link(judgement: &mut Judgement, net: Address, pieces: bool) -> bool {
     if pieces && (walk.link.of_bridge != 0 || matches!(via, Via::Rtnetlink)) {
         // A bridge's is a piece as a whole.
         refused |= pieces::refuses_message(message(walk, NETLINK_ROUTE, net), view);
+        let besides = deletion(&walk.link);
+        refused |= besides != 0 && links::refuses_pieces(besides, via);
     } else if pieces {
         refused |= links::refuses_changes(&walk.link, view, via);
         refused |= links::refuses_creation(&walk.link, via);

@@ -66,6 +66,8 @@ pub fn refuses(guard: &Guard, call: Call, options: u32) -> bool {
             PLACE_SYSCTL => (OperationKind::SysctlWrite, Via::Sysctl),
             PLACE_CMSG => (control::option_at_hand().operation(), Via::Sendmsg),
             PLACE_SOCKOPT => recorded_option(),
+            // ppp_open, in a module: the only device that asks when it is opened.
+            PLACE_CHRDEV => (OperationKind::PppUse, Via::Capable),
             // net_ctl_permissions, asked when such a file is opened.
             _ if options & CAP_OPT_NOAUDIT != 0 => (OperationKind::SysctlWrite, Via::Capable),
             _ => (OperationKind::Unclassified, Via::Capable),
@@ -176,6 +178,7 @@ const PLACE_SYSFS: u32 = 2;
 const PLACE_SYSCTL: u32 = 3;
 const PLACE_CMSG: u32 = 4;
 const PLACE_SOCKOPT: u32 = 5;
+const PLACE_CHRDEV: u32 = 6;
 
 /// Where the kernel is: the innermost function of its stack that is known.
 #[unsafe(no_mangle)]
@@ -187,6 +190,7 @@ extern "C" fn netadmin_place() -> u32 {
         sysctl: Function::ProcSysCallHandler.range(),
         cmsg: Function::SockCmsgSend.range(),
         sockopt: Function::DoSockSetsockopt.range(),
+        chrdev: Function::ChrdevOpen.range(),
     };
     let place = places.among::<NEARER>();
     if place == PLACE_UNKNOWN {
@@ -214,6 +218,7 @@ struct Places {
     sysctl: Range,
     cmsg: Range,
     sockopt: Range,
+    chrdev: Range,
 }
 
 impl Places {
@@ -238,6 +243,8 @@ impl Places {
             PLACE_CMSG
         } else if self.sockopt.contains(address) {
             PLACE_SOCKOPT
+        } else if self.chrdev.contains(address) {
+            PLACE_CHRDEV
         } else {
             PLACE_UNKNOWN
         }

@@ -20,6 +20,8 @@ pub enum Function {
     DoSockSetsockopt = 4,
     /// What is done on the way out of a call, such as io_uring's work.
     TaskWorkRun = 5,
+    /// A character device opened, such as /dev/ppp.
+    ChrdevOpen = 6,
 }
 
 /// The addresses of one function.

@@ -10,7 +10,7 @@ use super::area::{AREAS, names};
 /// *Made up* is what `differential` makes up: refused where the core says so, and with
 /// the same errno elsewhere.
 const ELSEWHERE: &[(&str, &str)] = &[
-    ("setsockopt.*", "options.rs, one after the other; made up"),
+    ("setsockopt.*", "options.rs and ulp.rs; made up"),
     (
         "dcb.set",
         "made up; no card of the guest has priority groups",
@@ -58,6 +58,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ioctl.namespace", "made up; no tool"),
     ("sysfs.write", "places.rs, arrivals.rs; made up"),
     ("sysctl.write", "sysctls.rs, arrivals.rs; made up"),
+    (
+        "ppp.use",
+        "ppp.rs, where the kernel has PPP; Debian's pppd wants a line",
+    ),
     ("bpf.use", "what takes CAP_NET_ADMIN takes CAP_BPF, too"),
     ("unclassified", "places.rs; made up"),
 ];

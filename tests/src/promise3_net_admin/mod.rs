@@ -15,13 +15,16 @@ macro_rules! deny_all_but {
 mod area;
 mod areas;
 mod arrivals;
+mod beside;
 #[cfg(test)]
 mod catalogue;
 mod conditions;
 mod differential;
 mod options;
 mod places;
+mod ppp;
 mod sysctls;
+mod ulp;
 
 use libtest_mimic::Trial;
 
@@ -33,9 +36,12 @@ pub fn trials() -> Vec<Trial> {
     areas::add(&mut trials);
     places::add(&mut trials);
     arrivals::add(&mut trials);
+    beside::add(&mut trials);
     conditions::add(&mut trials);
     options::add(&mut trials);
+    ppp::add(&mut trials);
     sysctls::add(&mut trials);
+    ulp::add(&mut trials);
     differential::add(&mut trials);
     trials.finish()
 }

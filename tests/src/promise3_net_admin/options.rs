@@ -1,19 +1,20 @@
 //! Socket options, each by the operation that it is.
 //!
-//! Not here: `TCP_ULP`, where the capability only lets a module be loaded, and
-//! `TCP_CONGESTION`, where it decides on algorithms that Debian's guest has not.
-//! `setsockopt.other` are options of Phonet, J1939 and IEEE 802.15.4. Those of
+//! For `TCP_CONGESTION` the kernel asks whatever the algorithm is; the answer counts
+//! for those that not everyone may use. `TCP_ULP` is in
+//! ulp.rs. `setsockopt.other` are options of Phonet, J1939 and IEEE 802.15.4. Those of
 //! iptables, ebtables, ipset and IPVS have their tools (area.rs).
 
 use std::io;
 use std::os::fd::AsFd as _;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use libc::{AF_INET, AF_INET6, AF_NETLINK, SOCK_DGRAM, SOCK_RAW, SOCK_STREAM};
 
+use crate::attack::process::shell;
 use crate::attack::sockopt::{open_socket, set_bytes};
 use crate::rig::{
-    Container, Event, Stage, Trials, Watch, errno_of, with_net_admin_in_effect, with_none_in_effect,
+    Container, Stage, Trials, Watch, errno_of, with_net_admin_in_effect, with_none_in_effect,
 };
 
 const POLICY: &str = deny_all_but!();
@@ -81,6 +82,13 @@ const CASES: &[Case] = &[
         [SOL_SOCKET, 69],
         &[1, 0, 0, 0],
     ),
+    // The budget: packets at a time.
+    (
+        "setsockopt.SO_BUSY_POLL",
+        UDP,
+        [SOL_SOCKET, 70],
+        &[200, 0, 0, 0],
+    ),
     ("setsockopt.IP_TRANSPARENT", UDP, [0, 19], &[1, 0, 0, 0]),
     ("setsockopt.IP_TRANSPARENT", UDP6, [41, 75], &[1, 0, 0, 0]),
     ("setsockopt.IP_XFRM_POLICY", UDP, [0, 17], &[0; 4]),
@@ -88,10 +96,19 @@ const CASES: &[Case] = &[
     // MRT_ADD_VIF, of a socket that has not said MRT_INIT.
     ("setsockopt.MRT", IGMP, [0, 202], &[0; 16]),
     ("setsockopt.TCP_REPAIR", TCP, [6, 19], &[1, 0, 0, 0]),
+    ("setsockopt.TCP_CONGESTION", TCP, [6, 13], b"vegas"),
     ("setsockopt.IPV6_FLOWLABEL_MGR", UDP6, [41, 32], &LABEL),
     ("setsockopt.IPV6_JOIN_ANYCAST", UDP6, [41, 27], &ADDRESS),
     ("netlink.groups", XFRM, [270, 1], &[1, 0, 0, 0]),
 ];
+
+/// Up to 6.1 the kernel asks for the capability to poll longer, and then no more.
+const BUSY_POLL: Case = (
+    "setsockopt.SO_BUSY_POLL",
+    UDP,
+    [SOL_SOCKET, 46],
+    &[50, 0, 0, 0],
+);
 
 pub fn add(trials: &mut Trials) {
     trials.unguarded(POLICY, "socket_options_succeed_unguarded", |stage| {
@@ -114,6 +131,33 @@ pub fn add(trials: &mut Trials) {
             watch.saw_no_event()
         },
     );
+    trials.guarded(
+        POLICY,
+        "so_busy_poll_is_as_without_the_capability",
+        |stage| {
+            let free = stage.unguarded()?;
+            let [without] = errnos_of(&free, &[BUSY_POLL], without_it)?[..] else {
+                bail!("not one answer");
+            };
+            let container = stage.guarded()?;
+            let watch = Watch::begin(stage)?;
+            ensure!(errnos_of(&container, &[BUSY_POLL], with_the_capability)? == [without]);
+            let asked = if without == 0 {
+                &[][..]
+            } else {
+                &[BUSY_POLL.0]
+            };
+            named(&watch, asked)
+        },
+    );
+}
+
+/// One event for each of these operations, and no other.
+pub fn named(watch: &Watch, names: &[&str]) -> Result<()> {
+    let events = watch.events()?;
+    let told = events.iter().map(|event| event.operation.as_deref());
+    ensure!(told.eq(names.iter().map(|name| Some(*name))), "{events:#?}");
+    Ok(())
 }
 
 type Set<'a> = &'a mut dyn FnMut() -> io::Result<()>;
@@ -129,6 +173,16 @@ fn without_it(set: Set<'_>) -> io::Result<()> {
 /// How each case ends when it is set with these capabilities. (Some sockets take
 /// `CAP_NET_RAW` to make, with which some options may be set.)
 fn errnos(container: &Container, within: fn(Set<'_>) -> io::Result<()>) -> Result<Vec<i32>> {
+    let ran = container.set_up(|| shell("modprobe tcp_vegas"))?;
+    ensure!(ran.status == 0, "{ran:#?}");
+    errnos_of(container, CASES, within)
+}
+
+fn errnos_of(
+    container: &Container,
+    cases: &[Case],
+    within: fn(Set<'_>) -> io::Result<()>,
+) -> Result<Vec<i32>> {
     container.run(|| {
         let one = |(_, socket, [level, option], value): &Case| {
             let [domain, kind, protocol] = *socket;
@@ -136,7 +190,7 @@ fn errnos(container: &Container, within: fn(Set<'_>) -> io::Result<()>) -> Resul
             let set = within(&mut || set_bytes(socket.as_fd(), *level, *option, value));
             Ok(errno_of(&set))
         };
-        CASES.iter().map(one).collect()
+        cases.iter().map(one).collect()
     })
 }
 
@@ -151,10 +205,6 @@ fn refused(stage: &Stage<'_>) -> Result<()> {
     let watch = Watch::begin(stage)?;
     let errnos = errnos(&container, with_the_capability)?;
     ensure!(errnos == expected, "{errnos:?} instead of {expected:?}");
-    let events = watch.events()?;
-    let named = |event: &Event| event.operation.clone().unwrap_or_default();
-    let told: Vec<_> = events.iter().map(named).collect();
-    let names: Vec<_> = CASES.iter().map(|(name, ..)| (*name).to_owned()).collect();
-    ensure!(told == names, "{events:#?}");
-    Ok(())
+    let names: Vec<_> = CASES.iter().map(|(name, ..)| *name).collect();
+    named(&watch, &names)
 }

@@ -3,7 +3,7 @@
 
 use anyhow::{Result, bail};
 use netadmin_common::ioctl::{ioctl_piece, ioctl_piece_besides};
-use netadmin_common::netlink::pieces::{changes, creation};
+use netadmin_common::netlink::pieces::{changes, creation, deletion};
 use netadmin_common::netlink::{
     Class, LinkRequest, LinkView, RTM_NEWLINK, RTM_SETLINK, Step, UNSETTLED_LINKS, Walk, classify,
     is_walked,
@@ -210,6 +210,7 @@ impl Core<'_> {
         let is_whole = !matches!(walk.link.message_type as u16, RTM_NEWLINK | RTM_SETLINK);
         if walk.link.of_bridge != 0 || is_whole {
             self.on_device(0, walk, look, sum)?;
+            sum.refused = self.refused_of(deletion(&walk.link)).or(sum.refused);
         } else {
             sum.messages += 1;
             let mut view = look(&walk.link)?;
