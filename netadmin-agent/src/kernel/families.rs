@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use aya::maps::{Array, MapData};
-use netadmin_common::netlink::family_entry;
+use netadmin_common::{Text, netlink::family_entry};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, send, socket,
 };
@@ -53,7 +53,7 @@ impl Families {
                 if let Err(error) = self.drain() {
                     output::complain(&format!(
                         "netadmin-agent: error: cannot follow generic netlink families: {error}; \
-                         those that register from now on count as unclassified\n"
+                         an id that is given up keeps its name\n"
                     ));
                     return;
                 }
@@ -129,12 +129,12 @@ fn change(message: &Message<'_>) -> Option<(u16, u32)> {
     for (kind, value) in attributes(message.body.get(4..)?) {
         match kind {
             CTRL_ATTR_FAMILY_ID => id = Some(u16::from_ne_bytes(value.get(..2)?.try_into().ok()?)),
-            CTRL_ATTR_FAMILY_NAME => name = std::str::from_utf8(value).ok(),
+            CTRL_ATTR_FAMILY_NAME => name = Some(value),
             _ => {}
         }
     }
     let kind = match command {
-        CTRL_CMD_NEWFAMILY => family_entry(name?.trim_end_matches('\0')),
+        CTRL_CMD_NEWFAMILY => family_entry(&Text::new(name?).terminated()),
         CTRL_CMD_DELFAMILY => 0,
         _ => return None,
     };

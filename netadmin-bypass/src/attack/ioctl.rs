@@ -24,6 +24,7 @@ const SIOCBRADDBR: u32 = 0x89a0;
 const SIOCBRADDIF: u32 = 0x89a2;
 const SIOCBRDELIF: u32 = 0x89a3;
 const SIOCSIFBR: u32 = 0x8941;
+const SIOCSIWCOMMIT: u32 = 0x8b00;
 const SIOCDEVPRIVATE: u32 = 0x89f0;
 /// linux/if_tunnel.h.
 const SIOCADDTUNNEL: u32 = SIOCDEVPRIVATE + 1;
@@ -182,6 +183,11 @@ pub fn bond_release(bond: &str, member: &str) -> io::Result<()> {
 pub fn set_mtu(name: &str, mtu: u32) -> io::Result<()> {
     let mut request = Request::about(name)?.with(&mtu.to_ne_bytes());
     request.make(Family::Inet, SIOCSIFMTU)
+}
+
+/// `SIOCSIWCOMMIT`, of the wireless extensions.
+pub fn wireless_commit(name: &str) -> io::Result<()> {
+    Request::about(name)?.make(Family::Inet, SIOCSIWCOMMIT)
 }
 
 /// `SIOCSIFNAME`.

@@ -7,15 +7,16 @@
 //! check one step and `bpf_loop` can repeat it.
 
 mod classify;
+mod families;
 mod link;
 pub mod pieces;
 mod stacking;
 mod walk;
 
 pub use classify::{
-    Class, FAMILY_RAISES, NETLINK_GENERIC, NETLINK_USERSOCK, OVS_CMD_NEW, RAISING_FAMILIES,
-    classify, depends_on_family, family, family_entry, is_walked,
+    Class, NETLINK_GENERIC, NETLINK_USERSOCK, classify, depends_on_family, is_walked,
 };
+pub use families::{FAMILY_RAISES, OVS_CMD_NEW, family, family_entry};
 pub use link::{
     LinkRequest, LinkView, MAX_OPERATIONS, Operations, UNSETTLED_FLAGS, UNSETTLED_LINKS,
     direct_effects, effects, excepted, judge, takes_excepted_name,

@@ -1,22 +1,16 @@
 //! Generic netlink families that register: known before anybody can send to them.
 //!
-//! The agent lists the families and follows the notifications, which takes a moment;
-//! a task can have a module loaded (`ctrl_getfamily`) and use its family at once. Only
-//! those that matter to promiscuity are taken here.
+//! A task can have a module loaded (`ctrl_getfamily`) and use its family at once. The
+//! agent lists the families at its start, and follows the notifications, which takes a
+//! moment and needs it to run.
 
 use aya_ebpf::{macros::fexit, programs::FExitContext};
-use netadmin_common::{
-    OperationKind, Text,
-    netlink::{FAMILY_RAISES, RAISING_FAMILIES},
-};
+use netadmin_common::{Text, netlink::family_entry};
 
 use crate::{
     kernel::{Address, layout},
     maps::FAMILIES,
 };
-
-const DATAPATH: Text = Text::new(RAISING_FAMILIES[0].as_bytes());
-const VPORT: Text = Text::new(RAISING_FAMILIES[1].as_bytes());
 
 /// `genl_register_family(family)`, which gives out the id.
 #[fexit(function = "genl_register_family")]
@@ -25,12 +19,11 @@ pub fn family(ctx: FExitContext) -> i32 {
     if failed == 0
         && let Some(family) = Address::argument(&ctx, 0)
         && let Some(name) = family.read(&layout::GENL_FAMILY_NAME)
-        && [DATAPATH, VPORT].contains(&Text::from_memory(name).terminated())
         && let Some(id) = family.read::<u32>(&layout::GENL_FAMILY_ID)
         && let Some(entry) = FAMILIES.get_ptr_mut(id)
     {
         // SAFETY: a live entry of the map; the agent writes the same.
-        unsafe { entry.write(OperationKind::GenlOpenvswitch as u32 | FAMILY_RAISES) };
+        unsafe { entry.write(family_entry(&Text::from_memory(name).terminated())) };
     }
     0
 }

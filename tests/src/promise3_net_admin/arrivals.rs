@@ -24,6 +24,8 @@ const THESE: &str = deny_all_but!(
     "setsockopt.SO_RCVBUFFORCE"
 );
 
+const L2TP: &str = deny_all_but!("genl.l2tp");
+
 const AUDIT: &str = r#"version = 1
 [[policy]]
 name = "cnf"
@@ -108,6 +110,8 @@ pub fn add(trials: &mut Trials) {
         })
     });
     trials.guarded(NOTHING, "a_family_that_registers_late_is_known", late);
+    let name = "a_family_passes_from_the_first_message_on";
+    trials.guarded(L2TP, name, at_once);
     trials.guarded(THESE, "every_arrival_passes_where_it_is_granted", |stage| {
         compare(stage, |unguarded, guarded| unguarded == guarded)
     });
@@ -152,20 +156,41 @@ fn compare(stage: &Stage<'_>, is_right: fn(i32, i32) -> bool) -> Result<()> {
 
 const FOU_CMD_ADD: u8 = 1;
 
-/// Until the agent has heard of the family it is refused as unclassified, then
-/// by its name.
+/// Takes modules out; what uses one may be of a namespace that is just going.
+fn unload(container: &Container, modules: &str) -> Result<()> {
+    let line = format!(
+        "for m in {modules}; do modprobe -r $m; done; for m in {modules}; do \
+        ! grep -q \"^$m \" /proc/modules || exit 1; done"
+    );
+    let gone = poll(DEFERRED, || match container.set_up(|| shell(&line)) {
+        Ok(ran) => (ran.status == 0).then_some(Ok(())),
+        Err(error) => Some(Err(error)),
+    });
+    gone.with_context(|| format!("not all of {modules} can be unloaded"))?
+}
+
+/// It is refused by its name from the first message on.
 fn late(stage: &Stage<'_>) -> Result<()> {
     let container = stage.guarded()?;
-    let loaded = container.set_up(|| shell("modprobe -r fou; modprobe fou"))?;
+    unload(&container, "fou")?;
+    let loaded = container.set_up(|| shell("modprobe fou"))?;
     ensure!(loaded.status == 0, "{loaded:#?}");
     let family = id("fou")?.context("no family fou")?;
-    let known = poll(DEFERRED, || match attempt(stage, &container, family) {
-        Ok(operation) if operation == "unclassified" => None,
-        other => Some(other),
-    });
-    let operation = known.context("it stays unclassified")??;
+    let operation = attempt(stage, &container, family)?;
     ensure!(operation == "genl.fou", "{operation}");
     Ok(())
+}
+
+/// The task's own question for the family has the module loaded.
+fn at_once(stage: &Stage<'_>) -> Result<()> {
+    let container = stage.guarded()?;
+    let watch = Watch::begin(stage)?;
+    for _ in 0..2 {
+        unload(&container, "l2tp_eth l2tp_netlink l2tp_core")?;
+        let ran = container.run(|| shell("ip l2tp show tunnel"))?;
+        ensure!(ran.status == 0, "{ran:#?}, {:#?}", watch.events()?);
+    }
+    watch.saw_no_event()
 }
 
 /// The operation as which a message to the family is refused.

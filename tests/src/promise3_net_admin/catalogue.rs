@@ -53,7 +53,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ioctl.private", "made up; no card of the guest has any"),
     (
         "ioctl.wireless",
-        "made up; cloud kernels have no such devices",
+        "made up; places.rs, where the kernel has wireless extensions",
     ),
     ("ioctl.namespace", "made up; no tool"),
     ("sysfs.write", "places.rs, arrivals.rs; made up"),
