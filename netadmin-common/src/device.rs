@@ -151,7 +151,7 @@ pub mod kind {
     /// Whether devices of this kind are ipvlans.
     #[inline(always)]
     pub fn is_ipvlan(kind: &Text) -> bool {
-        *kind == IPVLAN || *kind == IPVTAP
+        kind.is(&IPVLAN) | kind.is(&IPVTAP) != 0
     }
 
     /// Whether devices of this kind are macvlans.

@@ -82,11 +82,11 @@ extern "C" fn netadmin_look(request: *const LinkRequest, view: *mut LinkView, ne
         let same = netdev::address(device) == netdev::address(lower);
         view.device.inherits_address = u32::from(same);
     }
-    let of_ipvlan = kind::is_ipvlan(match device {
-        Some(_) => &view.device.kind,
-        None => &request.kind,
-    });
-    if of_ipvlan && let Some(lower) = lower {
+    // (Of a device that is there its own kind counts; its lower is looked at for nothing
+    // if the request gives another.)
+    if (kind::is_ipvlan(&view.device.kind) | kind::is_ipvlan(&request.kind))
+        && let Some(lower) = lower
+    {
         // Over an ipvlan, another lies beside it (ipvlan_link_new).
         let base = if kind::is_ipvlan(&view.lower.kind) {
             netdev::lower(lower).unwrap_or(lower)

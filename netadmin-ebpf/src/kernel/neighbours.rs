@@ -3,9 +3,12 @@
 use core::{ffi::c_void, ptr::from_mut};
 
 use aya_ebpf::helpers::generated::bpf_loop;
-use netadmin_common::device::{
-    ABOVE_FIXED, ABOVE_LISTENED, ABOVE_MISSED, ABOVE_OPENED, IFF_PROMISC, IFF_UNICAST_FLT, IFF_UP,
-    kind,
+use netadmin_common::{
+    bits::{nonzero, not},
+    device::{
+        ABOVE_FIXED, ABOVE_LISTENED, ABOVE_MISSED, ABOVE_OPENED, IFF_PROMISC, IFF_UNICAST_FLT,
+        IFF_UP, kind,
+    },
 };
 
 use super::{
@@ -112,85 +115,78 @@ fn upper_bits(above: &mut Above) -> Option<u32> {
         return Some(0);
     }
     let kind = netdev::kind(upper)?;
-    let mut bits = if kind::is_ipvlan(&kind) && is_promiscuous_for_others(upper)? {
-        ABOVE_LISTENED
-    } else {
-        0
-    };
-    if bears_others(upper)? {
-        bits |= ABOVE_OPENED | ABOVE_FIXED;
-        if is_missed(upper)? {
-            bits |= ABOVE_MISSED;
-        }
-    } else if kind == kind::VLAN && !netdev::follows_address(upper)? {
-        let same = netdev::address(upper)? == netdev::address(above.device)?;
-        bits |= ABOVE_FIXED | if same { 0 } else { ABOVE_OPENED };
+    let ipvlan = kind.is(&kind::IPVLAN) | kind.is(&kind::IPVTAP);
+    let listened = ipvlan as u32 & is_promiscuous_for_others(upper)?;
+    let bits = listened * ABOVE_LISTENED;
+    let burden = burden(upper)?;
+    if burden != 0 {
+        return Some(bits | burden | ABOVE_OPENED | ABOVE_FIXED);
     }
-    Some(bits)
+    if kind.is(&kind::VLAN) == 0 || netdev::follows_address(upper)? {
+        return Some(bits);
+    }
+    let same = netdev::address(upper)? == netdev::address(above.device)?;
+    Some(bits | ABOVE_FIXED | if same { 0 } else { ABOVE_OPENED })
 }
 
-/// [`netadmin_common::Device::is_promiscuous_for_others`].
+/// [`netadmin_common::Device::is_promiscuous_for_others`], as a number.
 #[inline(always)]
-fn is_promiscuous_for_others(device: Address) -> Option<bool> {
+fn is_promiscuous_for_others(device: Address) -> Option<u32> {
     let flags: u32 = device.read(&layout::NET_DEVICE_FLAGS)?;
     let asked_for: u16 = device.read(&layout::NET_DEVICE_GFLAGS)?;
-    Some(flags & !u32::from(asked_for) & IFF_PROMISC != 0)
+    Some(is_promiscuous(flags & !u32::from(asked_for)))
 }
 
-/// The first device above another: its master, if it has one
-/// (`__netdev_adjacent_dev_insert`).
-struct First {
-    device: Address,
-    is_master: bool,
-    is_only: bool,
-}
-
+/// Whether `IFF_PROMISC` is among the flags, as a number.
 #[inline(always)]
-fn first_above(device: Address) -> Option<Option<First>> {
+fn is_promiscuous(flags: u32) -> u32 {
+    flags / IFF_PROMISC & 1
+}
+
+/// [`burden`]: others lie above the device.
+const BEARS: u32 = ABOVE_OPENED;
+
+/// What lies above a device, to which its addresses matter (those of a vrf's port do
+/// not): [`BEARS`], and [`ABOVE_MISSED`] if it is the port of a bridge that lies below
+/// others, or of a bond that does, or has something to hand to another port.
+#[inline(always)]
+fn burden(device: Address) -> Option<u32> {
     let head = device.at(&layout::NET_DEVICE_UPPER);
     let node = Address::from_field(head.load()?);
     if node == head {
-        return Some(None);
+        return Some(0);
     }
+    // Its master, if it has one, comes first (__netdev_adjacent_dev_insert).
     let adjacent = node.container(&layout::NETDEV_ADJACENT_LIST);
-    let master: u8 = adjacent.read(&layout::NETDEV_ADJACENT_MASTER)?;
-    Some(Some(First {
-        device: adjacent.follow(&layout::NETDEV_ADJACENT_DEV)?,
-        is_master: master != 0,
-        is_only: Address::from_field(node.load()?) == head,
-    }))
+    let is_master = u64::from(adjacent.read::<u8>(&layout::NETDEV_ADJACENT_MASTER)?) & 1;
+    let first = adjacent.follow(&layout::NETDEV_ADJACENT_DEV)?;
+    let others = nonzero(node.load::<u64>()? ^ head.value());
+    let kind = netdev::kind(first)?;
+    let bond = kind.is(&kind::BOND);
+    if is_master & (bond | kind.is(&kind::BRIDGE)) == 0 {
+        let vrf = is_master & kind.is(&kind::VRF);
+        return Some(not(vrf & not(others)) as u32 * BEARS);
+    }
+    let below_others = not(u64::from(netdev::is_empty(
+        first.at(&layout::NET_DEVICE_UPPER),
+    )?));
+    let flags: u32 = first.read(&layout::NET_DEVICE_FLAGS)?;
+    let addresses: u32 = first.read(&layout::NET_DEVICE_UC_COUNT)?;
+    let hands_on = bond & (u64::from(is_promiscuous(flags)) | nonzero(u64::from(addresses)));
+    Some(BEARS | (below_others | hands_on) as u32 * ABOVE_MISSED)
 }
 
-/// Whether others lie above a device, to which its addresses matter: a vrf's do not.
+/// Whether others lie above a device, to which its addresses matter.
 #[inline(always)]
 pub fn bears_others(device: Address) -> Option<bool> {
-    match first_above(device)? {
-        Some(first) if first.is_only && first.is_master => {
-            Some(netdev::kind(first.device)? != kind::VRF)
-        }
-        first => Some(first.is_some()),
-    }
+    Some(burden(device)? != 0)
 }
 
-/// Whether a device is the port of a bond that has something to hand to another port,
-/// or of a bridge or bond that lies below others.
+/// Whether a device is the port of a master that would hand on what it has, or change
+/// its address, if it left.
 #[inline(always)]
 pub fn is_missed(port: Address) -> Option<bool> {
-    let master = match first_above(port)? {
-        Some(first) if first.is_master => first.device,
-        _ => return Some(false),
-    };
-    let kind = netdev::kind(master)?;
-    let bond = kind == kind::BOND;
-    if !bond && kind != kind::BRIDGE {
-        return Some(false);
-    }
-    if bears_others(master)? {
-        return Some(true);
-    }
-    let flags: u32 = master.read(&layout::NET_DEVICE_FLAGS)?;
-    let addresses: u32 = master.read(&layout::NET_DEVICE_UC_COUNT)?;
-    Some(bond && (flags & IFF_PROMISC != 0 || addresses != 0))
+    Some(burden(port)? & ABOVE_MISSED != 0)
 }
 
 /// A walk over the ports of a master, which ends with the first that matters.
@@ -286,7 +282,7 @@ fn is_restless(port: Address) -> Option<bool> {
     if flags & IFF_UP == 0 {
         return Some(false);
     }
-    if is_promiscuous_for_others(port)? {
+    if is_promiscuous_for_others(port)? != 0 {
         return Some(true);
     }
     let kind = netdev::kind(port)?;
