@@ -8,6 +8,7 @@
 #![no_std]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
+pub mod birth;
 pub mod bits;
 pub mod call;
 pub mod catalogue;

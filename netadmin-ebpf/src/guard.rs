@@ -10,6 +10,7 @@ use aya_ebpf::helpers::generated::{
 };
 use netadmin_common::{
     GuardEntry, GuardRecord, PolicyRecord,
+    birth::Known,
     guard::{
         Assigned, BANKS, EPOCH, NO_POLICY, NO_POLICY_HERE, POLICY, assigned, bank_of, flags, is_of,
     },
@@ -18,7 +19,7 @@ use netadmin_common::{
 use crate::{
     kernel::{Address, cgroup},
     maps::{BANK, GUARDS, POLICIES},
-    watched,
+    rewrites, watched,
 };
 
 /// A guarded task's policy. A decision looks it up once and takes it along, so
@@ -110,20 +111,26 @@ pub fn entry() -> Option<&'static GuardEntry> {
 #[inline(always)]
 fn entry_above(cgroup: u64) -> Option<&'static GuardEntry> {
     let entry = entry_of(cgroup);
-    if entry.is_none() && watched::has_overflowed() {
-        return entry_of(guarded_ancestor());
+    if entry.is_none() && (rewrites::are_under_way() || watched::has_overflowed()) {
+        return (guarded_ancestor() != 0).then_some(&ELSEWHERE);
     }
     entry
 }
 
-/// A copy of what guards the current task, if anything does.
+/// The entry of a task that has none, or whose entry was missed: no word of it is of any
+/// cgroup or epoch, so [`look_again`] tells what is in force.
+static ELSEWHERE: GuardEntry = GuardEntry {
+    banks: [0; BANKS],
+    cgroup: 0,
+};
+
+/// A copy of what guards the current task.
 #[inline(always)]
-pub fn copy_of_current() -> Option<GuardRecord> {
-    let own = copy_of(cgroup_of_current());
-    if own.is_none() && watched::has_overflowed() {
-        return copy_of(guarded_ancestor());
+pub fn copy_of_current() -> Known {
+    match copy_of(cgroup_of_current()) {
+        Known::Nothing if watched::has_overflowed() => copy_of(guarded_ancestor()),
+        own => own,
     }
-    own
 }
 
 /// Most levels of the hierarchy that are looked at; deeper ones have ancestors
@@ -171,7 +178,7 @@ extern "C" fn try_ancestor(level: u32, search: *mut Search) -> i64 {
     }
     // SAFETY: `Search::run` passes a valid one, and nobody else has it meanwhile.
     let search = unsafe { &mut *search };
-    if id != search.cgroup && entry_of(id).is_some() {
+    if id != search.cgroup && surely(id).is_some() {
         search.found = id;
     }
     GO_ON
@@ -209,7 +216,7 @@ extern "C" fn climb_up(_level: u32, climb: *mut Climb) -> i64 {
     };
     climb.group = parent;
     let id = cgroup::id(parent);
-    let copy = id.and_then(|id| Some((id, entry_of(id)?)));
+    let copy = id.and_then(|id| Some((id, surely(id)?)));
     // One that is just being replaced has other policies: then the new one is entered.
     climb.found = copy.map(|(id, entry)| read(entry, id).unwrap_or(GuardRecord::NONE).policies);
     if climb.found.is_some() { STOP } else { GO_ON }
@@ -223,22 +230,58 @@ fn entry_of(cgroup: u64) -> Option<&'static GuardEntry> {
     unsafe { GUARDS.get(cgroup) }
 }
 
-/// How often an entry is looked up anew that was replaced before it was read. Each
-/// time takes the agent a write of this very entry.
-const TRIES: u32 = 32;
-
-/// A copy of what guards a cgroup, if anything does. (An eighth of the tries, for each is
-/// unrolled.)
+/// The same, not missed while the agent writes it anew.
 #[inline(always)]
-pub fn copy_of(cgroup: u64) -> Option<GuardRecord> {
-    let mut copy = None;
-    for _ in 0..TRIES / 8 {
-        copy = read(entry_of(cgroup)?, cgroup);
-        if copy.is_some() {
-            break;
+fn surely(cgroup: u64) -> Option<&'static GuardEntry> {
+    for _ in 0..rewrites::MISSES {
+        let entry = entry_of(cgroup);
+        if entry.is_some() || !rewrites::are_under_way() {
+            return entry;
         }
     }
-    copy
+    None
+}
+
+/// How often an entry is looked up anew that was replaced before it was read. Each
+/// time takes the agent a write of this very entry.
+const TRIES: u32 = 1024;
+
+/// A copy of what guards a cgroup.
+#[inline(always)]
+pub fn copy_of(cgroup: u64) -> Known {
+    let mut copying = Copying {
+        cgroup,
+        known: Known::Unread,
+    };
+    // SAFETY: `try_copy` takes what is passed, which outlives the loop.
+    unsafe {
+        let step = try_copy as *mut c_void;
+        bpf_loop(TRIES, step, from_mut(&mut copying).cast(), 0);
+    }
+    copying.known
+}
+
+struct Copying {
+    cgroup: u64,
+    known: Known,
+}
+
+extern "C" fn try_copy(_step: u32, copying: *mut Copying) -> i64 {
+    const GO_ON: i64 = 0;
+    const STOP: i64 = 1;
+    // SAFETY: `copy_of` passes a valid one, and nobody else has it meanwhile.
+    let copying = unsafe { &mut *copying };
+    let Some(entry) = surely(copying.cgroup) else {
+        copying.known = Known::Nothing;
+        return STOP;
+    };
+    match read(entry, copying.cgroup) {
+        Some(record) => {
+            copying.known = Known::Guard(record);
+            STOP
+        }
+        None => GO_ON,
+    }
 }
 
 /// What an entry says, unless it has become another's than this cgroup's.
@@ -303,7 +346,7 @@ extern "C" fn try_entry(_step: u32, search: *mut Search) -> i64 {
     const STOP: i64 = 1;
     // SAFETY: `Search::run` passes a valid one, and nobody else has it meanwhile.
     let search = unsafe { &mut *search };
-    let Some(entry) = entry_of(search.cgroup) else {
+    let Some(entry) = surely(search.cgroup) else {
         return STOP;
     };
     match in_force(entry, search.cgroup) {

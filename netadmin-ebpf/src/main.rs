@@ -14,5 +14,6 @@ mod kernel;
 mod maps;
 mod object;
 mod report;
+mod rewrites;
 mod room;
 mod watched;

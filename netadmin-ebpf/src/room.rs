@@ -3,7 +3,7 @@
 
 use core::ptr::addr_of;
 
-use netadmin_common::{GuardEntry, GuardRecord, guard::Room};
+use netadmin_common::{GuardEntry, GuardRecord, birth::Known, guard::Room};
 
 use crate::{globals::Shared, guard, kernel::Address, maps::GUARDS, watched};
 
@@ -45,7 +45,7 @@ pub fn enter(group: Address, id: u64, record: GuardRecord) -> Result<(), i32> {
 /// Removes a cgroup that is gone.
 #[inline(always)]
 pub fn leave(id: u64) {
-    if let Some(record) = guard::copy_of(id) {
+    if let Known::Guard(record) = guard::copy_of(id) {
         count(&record, -1);
         let _unguarded = GUARDS.remove(id);
     }

@@ -4,7 +4,9 @@ use aya::maps::{HashMap, MapData, MapError};
 use netadmin_common::{GuardEntry, GuardRecord};
 
 use super::guards::GuardError;
+use super::rewrites::Rewrites;
 use super::room::Room;
+use crate::kernel::{KernelError, Programs};
 use crate::records::Record;
 
 /// `BPF_ANY` and `BPF_EXIST` (linux/bpf.h).
@@ -14,14 +16,25 @@ const BPF_EXIST: u64 = 2;
 /// The map, and the room in it.
 pub struct Entries {
     map: HashMap<MapData, u64, Record<GuardEntry>>,
+    rewrites: Rewrites,
     room: Room,
     limit: u32,
 }
 
 impl Entries {
     /// None yet, and at most `limit`.
-    pub fn new(map: HashMap<MapData, u64, Record<GuardEntry>>, room: Room, limit: u32) -> Self {
-        Self { map, room, limit }
+    pub fn new(
+        map: HashMap<MapData, u64, Record<GuardEntry>>,
+        rewrites: Rewrites,
+        room: Room,
+        limit: u32,
+    ) -> Self {
+        Self {
+            map,
+            rewrites,
+            room,
+            limit,
+        }
     }
 
     /// The cgroups that have one.
@@ -47,11 +60,23 @@ impl Entries {
             return Ok(());
         }
         let flags = if known.is_some() { BPF_EXIST } else { BPF_ANY };
-        let written = self
-            .map
-            .insert(id, Record(GuardEntry::new(id, &record)), flags);
+        let entry = Record(GuardEntry::new(id, &record));
+        let begun = self.rewrites.begin();
+        let written = begun.and_then(|()| self.map.insert(id, entry, flags));
         let written = written.and_then(|()| self.room.changed(known, Some(record)));
         written.map_err(|source| self.error(path, source))
+    }
+
+    /// Ends what [`Self::write`] has begun: that programs do not believe that one is missing.
+    pub fn rest(&mut self, programs: &Programs) -> Result<(), KernelError> {
+        if !self.rewrites.are_under_way() {
+            return Ok(());
+        }
+        programs.wait_for_running()?;
+        self.rewrites.end().map_err(|source| KernelError::Map {
+            map: ".data.rewrites",
+            source,
+        })
     }
 
     /// Whether an entry that says no more than the one above is to be left out.

@@ -240,6 +240,11 @@ impl Guards {
         }
     }
 
+    /// Nothing is written for now.
+    pub fn rest(&mut self, programs: &Programs) -> Result<(), KernelError> {
+        self.entries.rest(programs)
+    }
+
     /// What can be done later, now and then.
     pub fn tidy(&mut self) {
         self.attached.detach_retired();

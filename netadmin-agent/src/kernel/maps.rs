@@ -12,7 +12,7 @@ use netadmin_common::{
 use nix::errno::Errno;
 
 use super::{KernelError, Programs, control, symbols, sys};
-use crate::cgroups::Room;
+use crate::cgroups::{Rewrites, Room};
 use crate::history;
 use crate::records::{Account, Record};
 
@@ -67,6 +67,11 @@ impl Programs {
             map: ".data.room",
             source,
         })
+    }
+
+    /// What tells the programs that an entry is written anew: a global of theirs.
+    pub fn take_rewrites(&mut self) -> Result<Rewrites, KernelError> {
+        Ok(Rewrites::new(take(&mut self.ebpf, ".data.rewrites")?))
     }
 
     /// Tells the programs where the functions lie that name the place of a

@@ -159,6 +159,7 @@ impl Agent {
     /// Follows what happens until it is told to stop.
     pub async fn serve(&mut self, signals: &mut Signals) -> anyhow::Result<Exit> {
         loop {
+            self.rest();
             let wake = self.wait(signals).await?;
             let open = self.drain_cgroup_events()? & self.drain_events()?;
             self.look_again();
@@ -272,6 +273,13 @@ impl Agent {
             }
         }
         Ok(open)
+    }
+
+    /// What has been written is written.
+    fn rest(&mut self) {
+        if let Err(error) = self.guards.rest(&self.programs) {
+            output::complain(&format!("netadmin-agent: error: {error}\n"));
+        }
     }
 
     /// For cgroups that were announced before they could be found.

@@ -80,6 +80,7 @@ pub fn start(policies: PolicySet, sink: Sink, options: &RunOptions) -> anyhow::R
         programs.overlap()?.set(0, 0, 0)?;
     }
 
+    guards.rest(&programs)?;
     programs.forget_types();
     let events = register(programs.take_events()?)?;
     let cgroup_events = register(programs.take_cgroup_events()?)?;
@@ -103,8 +104,8 @@ pub fn start_witness(sink: Sink) -> anyhow::Result<Agent> {
 
 fn entries(programs: &mut Programs) -> anyhow::Result<Entries> {
     let limit = programs.limits().cgroups;
-    let room = programs.take_room()?;
-    Ok(Entries::new(programs.take_guards()?, room, limit))
+    let (rewrites, room) = (programs.take_rewrites()?, programs.take_room()?);
+    Ok(Entries::new(programs.take_guards()?, rewrites, room, limit))
 }
 
 fn lock(ephemeral: bool) -> anyhow::Result<Option<Rc<Pins>>> {

@@ -8,19 +8,21 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use netadmin_common::{
-    EventKind, EventRecord, GuardRecord, LAYOUT_VERSION, Origin, guard::NO_POLICY,
+    EventKind, EventRecord, LAYOUT_VERSION,
+    birth::{self, Known},
 };
 
 use crate::{
     births, guard,
     kernel::{Address, cgroup},
     maps::{CGROUP_EVENTS, LOST},
-    report, room,
+    report, room, watched,
 };
 
 /// Tracepoint `cgroup_mkdir(cgrp, path)`: the new cgroup gets its creator's
 /// policy; else that which its path leads to; else its parent's. In both banks, so
-/// that a reload meanwhile does not lose it.
+/// that a reload meanwhile does not lose it. Where that cannot be told, it gets no entry,
+/// and is under the nearest one above that has one, until the agent decides.
 #[btf_tracepoint(function = "cgroup_mkdir")]
 pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     let group = Address::of::<u8>(ctx.arg(0));
@@ -30,56 +32,30 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     let Some(id) = cgroup::id(group) else {
         return 0;
     };
-    let parent = cgroup::parent_id(group).and_then(guard::copy_of);
-    let parent = parent.unwrap_or(GuardRecord::NONE);
-    let creator = guard::copy_of_current().unwrap_or(GuardRecord::NONE);
-    // A child of what a guarded task made is of the same making, whoever makes it.
-    let made = creator.names_a_policy() || parent.origin == Origin::Creator as u32;
-    let record = if made {
-        inherited(&creator, &parent, Origin::Creator)
-    } else if births::take_path(ctx.arg(1)) {
-        let matched = GuardRecord {
-            policies: [births::assigned_by_path(0), births::assigned_by_path(1)],
-            ..GuardRecord::NONE
-        };
-        if matched.names_a_policy() {
-            inherited(&matched, &parent, Origin::Matched)
-        } else {
-            inherited(&matched, &parent, Origin::Ancestor)
-        }
-    } else {
-        inherited(&creator, &parent, Origin::Ancestor)
+    let parent = cgroup::parent_id(group).map_or(Known::Nothing, guard::copy_of);
+    let by_path = || {
+        births::take_path(ctx.arg(1))
+            .then(|| [births::assigned_by_path(0), births::assigned_by_path(1)])
     };
-    let mut failure = 0;
-    if record.names_a_policy()
-        && let Err(error) = room::enter(group, id, record)
-    {
-        failure = error.unsigned_abs();
-    }
-    tell(EventKind::CgroupMade, id, failure);
+    let born = birth::born(guard::copy_of_current(), parent, by_path);
+    let failure = match born {
+        Some(record) if record.names_a_policy() => room::enter(group, id, record).err(),
+        Some(_) => None,
+        None => {
+            watched::set_overflow();
+            Some(-EAGAIN)
+        }
+    };
+    tell(
+        EventKind::CgroupMade,
+        id,
+        failure.map_or(0, i32::unsigned_abs),
+    );
     0
 }
 
-/// What comes first, and the parent's where that names no policy. (Where it is not
-/// decided yet for this epoch, that stands: the agent decides it.)
-#[inline(always)]
-fn inherited(first: &GuardRecord, parent: &GuardRecord, origin: Origin) -> GuardRecord {
-    let choose = |bank: usize| {
-        let (first, parent) = (first.policies[bank], parent.policies[bank]);
-        let is_decided = first.epoch == 0 || first.epoch == parent.epoch;
-        if first.policy == NO_POLICY && is_decided {
-            parent
-        } else {
-            first
-        }
-    };
-    GuardRecord {
-        policies: [choose(0), choose(1)],
-        origin: origin as u32,
-        // The programs that run for a cgroup's sockets are its parents'.
-        flags: parent.flags,
-    }
-}
+/// asm-generic/errno-base.h.
+const EAGAIN: i32 = 11;
 
 /// Tracepoint `cgroup_rmdir(cgrp, path)`.
 #[btf_tracepoint(function = "cgroup_rmdir")]

@@ -167,7 +167,7 @@ fn value_will_be_seen(guard: &Guard, socket: *const u8) -> bool {
     // Mostly it is the caller's own.
     let flags = match cgroup {
         Some(cgroup) if cgroup == guard.cgroup => guard.flags,
-        Some(cgroup) => guard::copy_of(cgroup).map_or(0, |copy| copy.flags),
+        Some(cgroup) => guard::copy_of(cgroup).guard().map_or(0, |copy| copy.flags),
         None => 0,
     };
     flags & SOCKOPT_ATTACHED != 0

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use aya::maps::{Array, HashMap, Map, MapData};
+use aya::maps::{Array, HashMap, Map, MapData, loaded_maps};
 use netadmin_common::guard::{Assigned, BANKS, bank_of};
 use netadmin_common::{GuardEntry, GuardRecord, Origin};
 use nix::sys::signal::Signal;
@@ -41,6 +41,10 @@ pub fn add(trials: &mut Trials) {
         "what_a_reload_has_not_decided_yet_stays_under_the_policy_before",
         || with_entry(Entries::undecided),
     );
+    trials.alone(
+        "an_entry_that_is_missed_while_it_is_written_anew_counts",
+        || with_entry(|entries| entries.missed()),
+    );
 }
 
 /// The child's entry, the map that it is in, and the agent.
@@ -70,6 +74,14 @@ fn set() -> Result<PathBuf> {
         .map(|entry| entry.path().join("complete"));
     let complete = sets.find(|mark| mark.exists()).context("no set")?;
     complete.parent().map(Path::to_owned).context("no set")
+}
+
+/// A map of the only agent that is not pinned.
+fn loaded(name: &str) -> Result<Map> {
+    let mut maps = loaded_maps().flatten();
+    let found = maps.find(|map| map.name_as_str() == Some(name));
+    let id = found.with_context(|| format!("no map {name}"))?.id();
+    Ok(Map::from_map_data(MapData::from_id(id)?)?)
 }
 
 impl Entries {
@@ -131,6 +143,32 @@ impl Entries {
             ensure!(self.record()?.is_decided(epoch), "{epoch} is not decided");
             ensure!(mark()? == libc::EPERM, "it has lost its policy");
         }
+        Ok(())
+    }
+
+    /// A lookup that finds neither the old entry nor the new one is no word that there is
+    /// none. (`htab_map_update_elem`, `lookup_nulls_elem_raw`.)
+    fn missed(&mut self) -> Result<()> {
+        let record = self.record()?;
+        let mut rewrites: Array<MapData, u32> = Array::try_from(loaded(".data.rewrites")?)?;
+        let rests = poll(SOON, || (rewrites.get(&0, 0).ok()? == 0).then_some(()));
+        rests.context("the agent does not come to rest")?;
+        self.guards.remove(&self.id)?;
+        ensure!(
+            mark()? == 0,
+            "without an entry, and no word of a write, it is free"
+        );
+        rewrites.set(0, 1, 0)?;
+        let errno = mark()?;
+        ensure!(
+            errno == libc::EPERM,
+            "it is taken for unguarded: errno {errno}"
+        );
+        let free = Container::unguarded()?;
+        ensure!(free.attempt(|| Way::Mark.attempt())?.is_ok());
+        self.write(self.id, &record)?;
+        rewrites.set(0, 0, 0)?;
+        ensure!(mark()? == 0, "its own policy refuses");
         Ok(())
     }
 
