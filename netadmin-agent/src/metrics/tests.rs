@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 
 const RELOADS: Reloads = Reloads {
@@ -83,4 +85,40 @@ fn every_metric_is_documented_and_no_other() {
         .lines()
         .filter(|line| line.starts_with("| `netadmin_agent_"));
     assert_eq!(rows.count(), names.len());
+}
+
+/// What an agent finds at its start is no operation under a policy; the same words are
+/// in the documentation.
+#[test]
+fn the_samples_have_the_names_and_labels_of_the_documentation() {
+    let metrics = Metrics::new();
+    metrics.told(&Event::blank("found", 0, String::new(), "node"));
+    let text = metrics.text(&NOW);
+    let found = "netadmin_agent_events_told_total{event=\"found\",policy=\"\",operation=\"\"} 1";
+    assert!(text.lines().any(|line| line == found), "{text}");
+    let emitted: BTreeSet<_> = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|sample| {
+            let (name, labels) = sample.split_once([' ', '{']).expect("a sample");
+            let labels = labels.split(',').filter_map(|label| label.split_once('='));
+            let labels = labels.map(|(label, _)| label.to_owned()).collect();
+            (name.to_owned(), labels)
+        })
+        .collect();
+    let documented = include_str!("../../../docs/METRICS.md");
+    let words = |cell: &str| -> Vec<String> {
+        let words = cell.split('`').skip(1).step_by(2);
+        words.map(str::to_owned).collect()
+    };
+    let documented: BTreeSet<(String, Vec<String>)> = documented
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `netadmin_agent_"))
+        .filter_map(|row| row.split_once("` | "))
+        .map(|(name, rest)| {
+            let labels = rest.split('|').next().unwrap_or_default();
+            (format!("netadmin_agent_{name}"), words(labels))
+        })
+        .collect();
+    assert_eq!(emitted, documented);
 }
