@@ -72,6 +72,18 @@ impl Guards {
     /// The spare bank is in force: drops what it does not guard.
     pub fn turn(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
         self.book.turn();
+        self.drop_unguarded(programs)?;
+        self.uncover();
+        Ok(())
+    }
+
+    /// Gives back the room that a preparation has taken which came to nothing.
+    pub fn abandon(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
+        self.drop_unguarded(programs)
+    }
+
+    /// Drops what the policies in force do not guard.
+    fn drop_unguarded(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
         let bank = self.book.in_force();
         let ids: Vec<u64> = self.entries.ids().collect();
         for id in ids {
@@ -86,7 +98,6 @@ impl Guards {
                 self.attached.retire(id);
             }
         }
-        self.uncover();
         Ok(())
     }
 

@@ -62,7 +62,10 @@ impl Agent {
         publish_globs(&policies, epoch, &mut self.programs)?;
         let in_force = self.guards.book().policies();
         publish_watched(&[in_force, &policies], &mut self.programs)?;
-        self.guards.prepare(policies, &mut self.programs)?;
+        if let Err(error) = self.guards.prepare(policies, &mut self.programs) {
+            self.guards.abandon(&mut self.programs)?;
+            return Err(error.into());
+        }
         // Who was born meanwhile.
         self.follow_cgroups(Guards::made_meanwhile)?;
         turn(epoch, &mut self.programs)?;

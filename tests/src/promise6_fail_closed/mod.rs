@@ -1,6 +1,7 @@
 //! Promise 6: fail closed, loudly. What the agent says to bad input, and how
 //! it ends.
 
+mod flags;
 mod limits;
 mod many;
 mod policies;
@@ -15,6 +16,7 @@ use crate::rig::Trials;
 /// All tests of this promise.
 pub fn trials() -> Vec<Trial> {
     let mut trials = Trials::new("promise6");
+    flags::add(&mut trials);
     limits::add(&mut trials);
     many::add(&mut trials);
     policies::add(&mut trials);

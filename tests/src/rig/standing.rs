@@ -42,6 +42,15 @@ impl Standing {
         Ok(standing)
     }
 
+    /// The same with more arguments.
+    pub fn start_with(policy: &str, more: &[&str]) -> Result<Self> {
+        let mut standing = Self::without_agent(policy)?;
+        let mut run = standing.attempt(more)?;
+        run.wait_for_line("netadmin-agent: in force")?;
+        standing.agent = Some(run);
+        Ok(standing)
+    }
+
     /// The same with the agent in this cgroup, which has control of its memory.
     pub fn start_in(cgroup: &Cgroup, policy: &str) -> Result<Self> {
         let mut standing = Self::without_agent(policy)?;

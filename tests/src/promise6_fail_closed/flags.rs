@@ -1,0 +1,95 @@
+//! The limits that flags set: what goes beyond them is refused with an error that names
+//! the flag, and what is in force stays whole.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+
+use crate::rig::{Cgroup, Container, Standing, Trials, Way, errno_of, poll, run};
+
+const SOON: Duration = Duration::from_secs(60);
+const PARENT: &str = "/netadmin-test/flags";
+const FLAGS: &[&str] = &["--max-policies", "2", "--max-cgroups", "6"];
+/// More than fit, and none below another.
+const CROWD: usize = 8;
+
+pub fn add(trials: &mut Trials) {
+    trials.alone(
+        "what_exceeds_a_flag_s_limit_is_refused_by_its_name_and_what_is_in_force_stays",
+        limits,
+    );
+}
+
+/// Each matches the cgroups whose names begin with its own.
+fn policies(names: &[&str]) -> String {
+    names.iter().fold("version = 1\n".to_owned(), |text, name| {
+        text + &format!(
+            "[[policy]]\nname = \"{name}\"\nmatch.cgroups = [\"{PARENT}/{name}-*\"]\n\
+             [policy.setsockopt]\nSO_MARK = \"deny\"\n"
+        )
+    })
+}
+
+fn limits() -> Result<()> {
+    let path = |name: &str| format!("{PARENT}/{name}");
+    let crowd: Vec<String> = (0..CROWD).map(|place| format!("crowd-{place}")).collect();
+    let mut all = vec!["kept-1", "kept-2", "new-1"];
+    all.extend(crowd.iter().map(String::as_str));
+    // The second comes when the map has been too full once.
+    for name in all.iter().filter(|name| **name != "kept-2") {
+        Cgroup::make(&path(name))?;
+    }
+    let excesses = [
+        ("--max-policies", policies(&["kept", "new", "more"])),
+        ("--max-cgroups", policies(&["kept", "crowd"])),
+    ];
+    let mut standing = Standing::start_with(&policies(&["kept"]), FLAGS)?;
+    for (flag, excess) in &excesses {
+        refused_at_reload(&mut standing, flag, excess)?;
+        stays(&path("kept-1"), &path("crowd-0"))?;
+    }
+    ensure!(mark(&path("kept-2"))? == libc::EPERM, "there is no room");
+    standing.end_agent(Signal::SIGKILL)?;
+    for (flag, excess) in &excesses {
+        refused_at_start(&standing, flag, excess)?;
+        stays(&path("kept-1"), &path("crowd-0"))?;
+    }
+    standing.unload()?;
+    for name in all {
+        Cgroup::make(&path(name))?.remove()?;
+    }
+    Ok(Cgroup::make(PARENT)?.remove()?)
+}
+
+/// `status` tells the last reload that was refused, and why.
+fn refused_at_reload(standing: &mut Standing, flag: &str, excess: &str) -> Result<()> {
+    standing.write_policy(excess)?;
+    let agent = standing.agent()?;
+    agent.signal(Signal::SIGHUP)?;
+    let is_told = || run(&["status"]).is_ok_and(|(_, said)| said.contains(flag));
+    let told = poll(SOON, || is_told().then_some(()));
+    told.with_context(|| format!("{flag} is not told: {}", agent.stderr()))?;
+    ensure!(agent.stderr().contains(flag), "{}", agent.stderr());
+    Ok(())
+}
+
+fn refused_at_start(standing: &Standing, flag: &str, excess: &str) -> Result<()> {
+    standing.write_policy(excess)?;
+    let mut agent = standing.attempt(FLAGS)?;
+    let status = agent.wait()?;
+    let said = agent.stderr();
+    ensure!(status != 0 && said.contains(flag), "{status}: {said}");
+    Ok(())
+}
+
+fn stays(guarded: &str, free: &str) -> Result<()> {
+    let errnos = (mark(guarded)?, mark(free)?);
+    ensure!(errnos == (libc::EPERM, 0), "{errnos:?}");
+    Ok(())
+}
+
+fn mark(path: &str) -> Result<i32> {
+    let container = Container::within(&Cgroup::make(path)?)?;
+    Ok(errno_of(&container.attempt(|| Way::Mark.attempt())?))
+}
