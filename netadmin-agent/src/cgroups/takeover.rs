@@ -26,13 +26,19 @@ impl Guards {
 
     /// Looks again at what the earlier set has seen while ours was not yet complete, until
     /// there is nothing to correct: what is made meanwhile below a cgroup that ours has
-    /// wrong is wrong, too. After this it may go.
-    pub fn let_go_of_earlier(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
+    /// wrong is wrong, too.
+    pub fn agree_with_earlier(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
         let mut rounds = 0..MAX_ROUNDS;
         while self.correct_by_earlier(programs)? > 0 {
             rounds.next().ok_or(GuardError::Restless)?;
             programs.wait_for_running()?;
         }
+        Ok(())
+    }
+
+    /// After this the earlier set may go.
+    pub fn let_go_of_earlier(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
+        self.agree_with_earlier(programs)?;
         self.is_started = true;
         self.earlier = None;
         let unguarded = |id: &u64| self.record(*id).is_none();

@@ -65,6 +65,8 @@ pub fn start(policies: PolicySet, sink: Sink, options: &RunOptions) -> anyhow::R
     guards.scan(&mut programs)?;
     programs.enforce().map_err(cannot_enforce)?;
     programs.verify().map_err(cannot_enforce)?;
+    // Before ours alone answers anywhere: on sysctls, and on values.
+    guards.agree_with_earlier(&mut programs)?;
     programs.watch_sysctls(&mount_point()?)?;
     // From here on the earlier value programs are replaced one by one: whatever
     // fails now, both sets stay.

@@ -181,25 +181,34 @@ fn in_cgroup(cgroup: &File, work: impl FnOnce() -> i32) -> Result<i32> {
 /// What the names of an attacker's cgroups are.
 const NAME: &str = "born-in-a-storm";
 
-/// The same policies, and before them one that allows `SO_MARK` and matches the names of
-/// an attacker's cgroups: it applies to none that a guarded task has made.
+/// The same policies, the last of which refuses writes to sysctls besides, and before
+/// them one that matches the names of an attacker's cgroups and allows all of [`WAYS`]:
+/// it applies to none that a guarded task has made.
 pub fn with_names_that_free(policies: &str) -> String {
     let weaker = format!(
         "version = 1\n[[policy]]\nname = \"weaker\"\n\
          match.cgroups = [\"/netadmin-test/guarded/**/{NAME}\"]\n\
          [policy.setsockopt]\nSO_DEBUG = \"deny\"\n"
     );
-    policies.replacen("version = 1\n", &weaker, 1)
+    let sysctls = "[policy.net_admin]\ndefault = \"allow\"\ndeny = [\"sysctl.write\"]\n";
+    policies.replacen("version = 1\n", &weaker, 1) + sysctls
 }
+
+/// What is tried in new cgroups: each is answered by programs of another kind.
+const WAYS: [Way; 3] = [Way::Mark, Way::Membership, Way::Sysctl];
 
 /// Makes a cgroup and one below it, attacks in that one, comes back and removes both.
 pub fn attack_in_new_cgroups(own: &File) -> io::Result<()> {
     let path = |below: &str| format!("/proc/self/fd/{}/{below}", own.as_raw_fd());
     enter_new_child(own, NAME)?;
     enter_new_child(&File::open(path(NAME))?, NAME)?;
-    let attempt = Way::Mark.attempt();
+    let [mark, membership, sysctl] = WAYS.map(Way::attempt);
     fs::write(path("cgroup.procs"), "0")?;
     fs::remove_dir(path(&format!("{NAME}/{NAME}")))?;
     fs::remove_dir(path(NAME))?;
-    attempt
+    let is_refused = |attempt: &io::Result<()>| errno_of(attempt) == libc::EPERM;
+    let mut others = [mark, membership].into_iter();
+    others
+        .find(|attempt| !is_refused(attempt))
+        .unwrap_or(sysctl)
 }

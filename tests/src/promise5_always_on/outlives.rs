@@ -90,19 +90,28 @@ fn outlives(signal: Signal, status: i32, words: &str) -> Result<()> {
         Container::guarded()?.promisc_on_lo()? == 0,
         "enforcement goes on after unload"
     );
-    // The kernel frees them a little later, and others that were there before.
-    let gone = poll(SOON, || programs().ok()?.is_subset(&before).then_some(()));
+    none_is_left(&before)
+}
+
+/// The kernel frees them a little later, and others that were there before.
+pub(super) fn none_is_left(before: &BTreeSet<String>) -> Result<()> {
+    let gone = poll(SOON, || programs().ok()?.is_subset(before).then_some(()));
     gone.with_context(|| format!("before: {before:?}, now: {:?}", programs()))
 }
 
 /// The ids of the programs of these kinds that the kernel has; none is used twice.
-fn programs() -> Result<BTreeSet<String>> {
+pub(super) fn programs() -> Result<BTreeSet<String>> {
     let said = Command::new("bpftool").args(["prog", "list"]).output()?;
     let said = String::from_utf8_lossy(&said.stdout).into_owned();
     let ours = |line: &&str| {
-        [": lsm ", ": tracing ", ": cgroup_sockopt "]
-            .iter()
-            .any(|kind| line.contains(kind))
+        [
+            ": lsm ",
+            ": tracing ",
+            ": cgroup_sockopt ",
+            ": cgroup_sysctl ",
+        ]
+        .iter()
+        .any(|kind| line.contains(kind))
     };
     let id = |line: &str| Some(line.split_once(':')?.0.to_owned());
     Ok(said.lines().filter(ours).filter_map(id).collect())

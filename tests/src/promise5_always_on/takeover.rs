@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use netadmin_common::LAYOUT_VERSION;
 use nix::sys::signal::Signal;
 
+use super::outlives::{none_is_left, programs};
 use super::{attack_in_new_cgroups, with_names_that_free};
 use crate::rig::{
     Attacker, Cgroup, Container, PROGRAM, Standing, Trials, USUAL_POLICY, Way, poll, run,
@@ -20,6 +21,15 @@ pub const OLDER: &str = "/bin/netadmin-agent-older";
 /// Take-overs in the short test; `cargo xtask soak` sets how many in the long one.
 const TAKEOVERS: usize = 3;
 const TAKEOVERS_SET: &str = "NETADMIN_TEST_TAKEOVERS";
+
+/// One for each kind of program that answers.
+const WAYS: [Way; 5] = [
+    Way::Ioctl,
+    Way::Netlink,
+    Way::Membership,
+    Way::Mark,
+    Way::Sysctl,
+];
 
 /// Slow enough that no event is lost while no agent runs.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -53,12 +63,13 @@ fn attacked() -> Result<()> {
     let rounds = set.and_then(|text| text.parse().ok()).unwrap_or(TAKEOVERS);
     let usual = with_names_that_free(USUAL_POLICY);
     let other = usual.replace("SO_MARK = \"deny\"", "SO_MARK = { allow = [42] }");
+    let before = programs()?;
     let mut standing = Standing::start_program(OLDER, &usual)?;
     let own = File::open(Cgroup::make(Cgroup::GUARDED)?.directory())?;
     let births = Attacker::start_trying(&Container::guarded()?, move |count| {
         count(&attack_in_new_cgroups(&own));
     })?;
-    let attacker = Attacker::start(&Container::guarded()?, &Way::ALL, Duration::ZERO)?;
+    let attacker = Attacker::start(&Container::guarded()?, &WAYS, Duration::ZERO)?;
     for round in 0..rounds {
         end(&mut standing, round)?;
         let is_older = round % 3 == 2;
@@ -86,7 +97,8 @@ fn attacked() -> Result<()> {
         ensure!(tally.wins == 0 && tally.strange == 0, "{tally:?}");
         ensure!(tally.refused > least, "hardly any attempts: {tally:?}");
     }
-    Ok(())
+    standing.unload()?;
+    none_is_left(&before)
 }
 
 fn layout_in_force() -> Result<(u32, String)> {

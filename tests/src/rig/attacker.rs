@@ -12,7 +12,7 @@ use super::errno_of;
 use crate::attack::ioctl::{Family, change_flags};
 use crate::attack::link::{self, RTM_SETLINK};
 use crate::attack::sockopt::udp_socket;
-use crate::attack::{IFF_PROMISC, Membership, SocketOption, Target, index_of, packet};
+use crate::attack::{IFF_PROMISC, Membership, SocketOption, Target, index_of, packet, sysctl};
 
 /// One way to break the usual policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Way {
     Membership,
     /// `SO_MARK`.
     Mark,
+    /// A write to /proc/sys/net, which the usual policy does not refuse.
+    Sysctl,
 }
 
 /// The shortest attack: `lo` is in every network namespace.
@@ -33,7 +35,7 @@ pub fn set_promisc_on_lo() -> io::Result<()> {
 }
 
 impl Way {
-    /// All of them.
+    /// All that the usual policy refuses.
     pub const ALL: [Self; 4] = [Self::Ioctl, Self::Netlink, Self::Membership, Self::Mark];
 
     /// Tries it once.
@@ -45,6 +47,7 @@ impl Way {
             ),
             Self::Membership => packet::join(index_of("lo")?, Membership::Promiscuous).map(drop),
             Self::Mark => SocketOption::Mark.set(udp_socket()?.as_fd(), 13),
+            Self::Sysctl => sysctl::write("ipv4/conf/lo/rp_filter", "1"),
         }
     }
 }
