@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use super::enter_new_child;
 use crate::attack::SocketOption;
 use crate::attack::sockopt::udp_socket;
-use crate::rig::{Cgroup, Stage, Trials, Way, errno_of, poll};
+use crate::rig::{Cgroup, Stage, Trials, USUAL_POLICY, Way, errno_of, poll};
 
 /// Only these are guarded; what is above them is not.
 const PODS: &str = r#"version = 1
@@ -55,6 +55,11 @@ pub fn add(trials: &mut Trials) {
         },
     );
     trials.guarded(
+        USUAL_POLICY,
+        "a_guarded_task_is_refused_in_whatever_cgroup_it_makes_while_the_agent_is_stopped",
+        made_by_guarded,
+    );
+    trials.guarded(
         VALUES,
         "what_cannot_be_ready_at_birth_is_refused_until_it_is",
         not_ready,
@@ -76,6 +81,57 @@ pub fn add(trials: &mut Trials) {
             Ok(())
         },
     );
+}
+
+/// A child and a grandchild; entered, and born into.
+fn made_by_guarded(stage: &Stage<'_>) -> Result<()> {
+    let container = stage.guarded()?;
+    let top = Cgroup::make(Cgroup::GUARDED)?;
+    let own = File::open(top.directory()).context("open the cgroup")?;
+    let agent = stage.agent()?;
+    agent.signal(Signal::SIGSTOP)?;
+    let attempt = container.attempt(|| in_new_cgroups(&own));
+    agent.signal(Signal::SIGCONT)?;
+    for name in NAMES {
+        Cgroup::make(&format!("{}/{name}/{name}", top.path()))?.remove()?;
+        Cgroup::make(&format!("{}/{name}", top.path()))?.remove()?;
+    }
+    let errnos = attempt??;
+    ensure!(errnos == [libc::EPERM; 4], "{errnos:?}");
+    Ok(())
+}
+
+const NAMES: [&str; 2] = ["entered", "born-into"];
+
+/// The errno in each of both and what is below it.
+fn in_new_cgroups(own: &File) -> io::Result<Vec<i32>> {
+    let mut errnos = Vec::new();
+    let [entered, born_into] = NAMES;
+    let mut at = own.try_clone()?;
+    for _ in 0..2 {
+        enter_new_child(&at, entered)?;
+        errnos.push(errno_of_all_ways());
+        at = below(&at, entered)?;
+    }
+    let mut at = own.try_clone()?;
+    for _ in 0..2 {
+        fs::create_dir(format!("/proc/self/fd/{}/{born_into}", at.as_raw_fd()))?;
+        at = below(&at, born_into)?;
+        let status = in_cgroup(&at, errno_of_all_ways).map_err(io::Error::other)?;
+        errnos.push(libc::WEXITSTATUS(status));
+    }
+    Ok(errnos)
+}
+
+fn below(cgroup: &File, name: &str) -> io::Result<File> {
+    File::open(format!("/proc/self/fd/{}/{name}", cgroup.as_raw_fd()))
+}
+
+/// `EPERM` if each ends so.
+fn errno_of_all_ways() -> i32 {
+    let mut errnos = Way::ALL.into_iter().map(|way| errno_of(&way.attempt()));
+    let other = errnos.find(|errno| *errno != libc::EPERM);
+    other.unwrap_or(libc::EPERM)
 }
 
 /// A rule on values takes a program on the new cgroup, which the agent attaches. Until

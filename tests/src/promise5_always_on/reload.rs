@@ -82,11 +82,17 @@ fn reloads_in_status() -> Result<serde_json::Value> {
     Ok(status["set"]["agent"]["reloads"].clone())
 }
 
-/// A directory of files is one policy: it changes as a whole, in the order of names.
+/// A directory of files is one policy: it changes as a whole, in the order of names. Without
+/// one of them that is free which it alone guarded; what another matches, too, has that one's.
 fn directory() -> Result<()> {
+    const ALONE: &str = "/netadmin-test/alone";
+    let alone = Cgroup::make(ALONE)?;
+    let promisc_alone = || Container::within(&alone)?.promisc_on_lo();
     let directory = new_directory()?;
     let file = |name: &str| directory.join(name);
-    let lenient = lenient().replace("\"cnf\"", "\"lenient\"");
+    let lenient = lenient()
+        .replace("\"cnf\"", "\"lenient\"")
+        .replace("/guarded/**\"", &format!("/guarded/**\", \"{ALONE}\""));
     fs::write(file("20-usual.toml"), USUAL_POLICY)?;
     fs::write(file("10-lenient.toml.draft"), &lenient)?;
     Cgroup::make_usual()?;
@@ -97,6 +103,7 @@ fn directory() -> Result<()> {
     // The first that matches applies: now the one of the first file.
     fs::rename(file("10-lenient.toml.draft"), file("10-lenient.toml"))?;
     mark_becomes(0)?;
+    ensure!(promisc_alone()? == libc::EPERM);
     // A name that another file has: nothing changes, and both places are told.
     fs::write(file("30-again.toml"), USUAL_POLICY)?;
     let told = || {
@@ -109,6 +116,9 @@ fn directory() -> Result<()> {
     fs::remove_file(file("30-again.toml"))?;
     fs::remove_file(file("10-lenient.toml"))?;
     mark_becomes(libc::EPERM)?;
+    ensure!(Way::Ioctl.refused()? == libc::EPERM);
+    ensure!(promisc_alone()? == 0, "what is gone still guards");
+    alone.remove()?;
     agent.signal(Signal::SIGTERM)?;
     ensure!(agent.wait()? == 0);
     fs::remove_dir_all(&directory)?;
