@@ -31,7 +31,9 @@ const SET_UP: &str = "ip link add mine0 type dummy && ip link set mine0 up \
     && ip link add br0 type bridge && ip link add mine1 type dummy \
     && ip link add br1 type bridge vlan_filtering 1 \
     && ip link add mine4 type dummy && ip link set mine4 master br1 \
-    && ip link add other1 type dummy && ip link set other1 master br1";
+    && ip link add other1 type dummy && ip link set other1 master br1 \
+    && ip link property add dev other0 altname mine8 \
+    && tc qdisc add dev other0 ingress_block 22 ingress";
 
 /// Command lines, and whether the policy lets them pass.
 const LINES: &[(&str, bool)] = &[
@@ -63,7 +65,11 @@ const LINES: &[(&str, bool)] = &[
         "tc filter add dev mine0 parent 1: matchall classid 1:1",
         true,
     ),
+    // Of a block of filters that interfaces share, none is the one.
+    ("tc qdisc add dev mine0 ingress_block 22 ingress", true),
+    ("tc filter add block 22 matchall classid 1:1", false),
     // What would bring another interface under a condition is not granted.
+    ("ip link set mine8 mtu 1390", false),
     ("ip link set br0 name mine7", false),
     ("ip link set mine1 netns $$", false),
     (
@@ -138,16 +144,18 @@ fn in_one_datagram(stage: &Stage<'_>) -> Result<()> {
     let container = prepared(stage.guarded()?)?;
     let mtu =
         |index: u32| -> Message { link::change(RTM_SETLINK, Target::Index(index)).mtu(1_300) };
-    let [granted, mixed, after_making] = container.run(|| {
+    let [granted, mixed, after_making, by_altname] = container.run(|| {
         let (mine, other) = (index_of("mine0")?, index_of("other0")?);
         let datagrams = [
             vec![mtu(mine), mtu(mine)],
             vec![mtu(mine), mtu(other)],
             vec![link::create("mine3", "dummy"), mtu(mine)],
+            vec![link::change(RTM_SETLINK, Target::Name("mine8")).mtu(1_300)],
         ];
         Ok(datagrams.map(|messages| errno_of(&transact(&messages))))
     })?;
-    let answers = [granted, mixed, after_making];
-    ensure!(answers == [0, libc::EPERM, libc::EPERM], "{answers:?}");
+    let refused = [mixed, after_making, by_altname];
+    ensure!(granted == 0, "{granted}");
+    ensure!(refused == [libc::EPERM; 3], "{refused:?}");
     Ok(())
 }
