@@ -140,7 +140,7 @@ fn is_promiscuous_for_others(device: Address) -> Option<u32> {
 /// Whether `IFF_PROMISC` is among the flags, as a number.
 #[inline(always)]
 fn is_promiscuous(flags: u32) -> u32 {
-    flags / IFF_PROMISC & 1
+    (flags / IFF_PROMISC) & 1
 }
 
 /// [`burden`]: others lie above the device.
@@ -173,7 +173,7 @@ fn burden(device: Address) -> Option<u32> {
     let flags: u32 = first.read(&layout::NET_DEVICE_FLAGS)?;
     let addresses: u32 = first.read(&layout::NET_DEVICE_UC_COUNT)?;
     let hands_on = bond & (u64::from(is_promiscuous(flags)) | nonzero(u64::from(addresses)));
-    Some(BEARS | (below_others | hands_on) as u32 * ABOVE_MISSED)
+    Some(BEARS | ((below_others | hands_on) as u32 * ABOVE_MISSED))
 }
 
 /// Whether others lie above a device, to which its addresses matter.
