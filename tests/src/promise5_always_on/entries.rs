@@ -76,11 +76,15 @@ fn set() -> Result<PathBuf> {
     complete.parent().map(Path::to_owned).context("no set")
 }
 
-/// A map of the only agent that is not pinned.
+/// A map of the agent that is not pinned: of those that have this name the youngest,
+/// since the kernel may still be about to free the programs of agents before.
 fn loaded(name: &str) -> Result<Map> {
-    let mut maps = loaded_maps().flatten();
-    let found = maps.find(|map| map.name_as_str() == Some(name));
-    let id = found.with_context(|| format!("no map {name}"))?.id();
+    let maps = loaded_maps().flatten();
+    let named = maps.filter(|map| map.name_as_str() == Some(name));
+    let id = named
+        .max_by_key(|map| map.id())
+        .with_context(|| format!("no map {name}"))?
+        .id();
     Ok(Map::from_map_data(MapData::from_id(id)?)?)
 }
 
@@ -151,8 +155,7 @@ impl Entries {
     fn missed(&mut self) -> Result<()> {
         let record = self.record()?;
         let mut rewrites: Array<MapData, u32> = Array::try_from(loaded(".data.rewrites")?)?;
-        let rests = poll(SOON, || (rewrites.get(&0, 0).ok()? == 0).then_some(()));
-        rests.context("the agent does not come to rest")?;
+        self.halt_at_rest(&rewrites)?;
         self.guards.remove(&self.id)?;
         ensure!(
             mark()? == 0,
@@ -169,7 +172,23 @@ impl Entries {
         self.write(self.id, &record)?;
         rewrites.set(0, 0, 0)?;
         ensure!(mark()? == 0, "its own policy refuses");
-        Ok(())
+        self.standing.agent()?.signal(Signal::SIGCONT)
+    }
+
+    /// Stops the agent while it writes nothing: what it does later on (the news of the
+    /// child's birth may still be under way) would undo what the test does.
+    fn halt_at_rest(&mut self, rewrites: &Array<MapData, u32>) -> Result<()> {
+        let halted = poll(SOON, || {
+            let agent = self.standing.agent().ok()?;
+            agent.signal(Signal::SIGSTOP).ok()?;
+            poll(SOON, || is_stopped(agent.pid()).then_some(()))?;
+            if rewrites.get(&0, 0).ok()? == 0 {
+                return Some(());
+            }
+            agent.signal(Signal::SIGCONT).ok()?;
+            None
+        });
+        halted.context("the agent does not come to rest")
     }
 
     fn epoch(&self) -> Result<u16> {
@@ -177,6 +196,12 @@ impl Entries {
         let words: Array<MapData, u32> = Array::try_from(map)?;
         Ok(u16::try_from(words.get(&0, 0)?)?)
     }
+}
+
+/// Whether a process is stopped, by its state (proc_pid_stat(5)).
+fn is_stopped(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| stat.contains(") T "))
 }
 
 /// Why the child is guarded, as `status` has it.
