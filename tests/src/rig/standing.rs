@@ -29,25 +29,20 @@ pub struct Standing {
 impl Standing {
     /// Starts the first agent, with this policy, and waits until it is in force.
     pub fn start(policy: &str) -> Result<Self> {
-        let standing = Self::without_agent(policy)?;
-        standing.started()
+        Self::start_with(policy, &[])
     }
 
     /// The same with another build of the agent.
     pub fn start_program(program: &str, policy: &str) -> Result<Self> {
         let mut standing = Self::without_agent(policy)?;
-        standing.program = program.into();
-        let mut standing = standing.started()?;
-        standing.program = PROGRAM.into();
+        standing.start_agent_of(program)?;
         Ok(standing)
     }
 
     /// The same with more arguments.
     pub fn start_with(policy: &str, more: &[&str]) -> Result<Self> {
         let mut standing = Self::without_agent(policy)?;
-        let mut run = standing.attempt(more)?;
-        run.wait_for_line("netadmin-agent: in force")?;
-        standing.agent = Some(run);
+        standing.await_force(standing.attempt(more)?)?;
         Ok(standing)
     }
 
@@ -63,9 +58,7 @@ impl Standing {
         command.args(["-c", &script, "sh", "--policy"]);
         command.arg(standing.policy());
         command.arg("--events").arg(standing.events_path());
-        let mut run = AgentRun::start_as(&new_directory()?, &mut command)?;
-        run.wait_for_line("netadmin-agent: in force")?;
-        standing.agent = Some(run);
+        standing.await_force(AgentRun::start_as(&new_directory()?, &mut command)?)?;
         Ok(standing)
     }
 
@@ -85,17 +78,15 @@ impl Standing {
         Ok(standing)
     }
 
-    fn started(mut self) -> Result<Self> {
-        self.start_agent()?;
-        Ok(self)
+    fn await_force(&mut self, mut run: AgentRun) -> Result<()> {
+        run.wait_for_line("netadmin-agent: in force")?;
+        self.agent = Some(run);
+        Ok(())
     }
 
     /// Starts another agent, and waits until it is in force.
     pub fn start_agent(&mut self) -> Result<()> {
-        let mut run = self.attempt(&[])?;
-        run.wait_for_line("netadmin-agent: in force")?;
-        self.agent = Some(run);
-        Ok(())
+        self.await_force(self.attempt(&[])?)
     }
 
     /// Starts another build of the agent, and waits until it is in force.

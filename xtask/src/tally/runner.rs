@@ -24,7 +24,9 @@ impl Runner {
             self.tally.failed += failed;
             self.telling = false;
             self.last = None;
-        } else if let Some(test) = told(line) {
+        } else if !self.telling
+            && let Some(test) = told(line)
+        {
             self.last = Some(test.to_owned());
         } else if line == "failures:" {
             // Said twice: before what each test said, and before a list of names.
