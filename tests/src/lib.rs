@@ -8,6 +8,7 @@ pub mod demo;
 pub mod endurance;
 pub mod fuzz;
 pub mod node;
+mod part;
 pub mod promise1_promiscuity;
 pub mod promise2_arguments;
 pub mod promise3_net_admin;
@@ -20,6 +21,7 @@ pub mod races;
 pub mod rig;
 
 pub use netadmin_bypass::attack;
+pub use part::Part;
 
 use libtest_mimic::Trial;
 
