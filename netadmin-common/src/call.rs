@@ -12,6 +12,20 @@ pub const CALL_REFUSED: u32 = 2;
 /// [`CallRecord::command`]: no ioctl, but a write to a file of sysfs.
 pub const COMMAND_SYSFS: u32 = 1;
 
+/// [`CallRecord::seen`]: nothing lies anywhere to be judged.
+pub const SEEN_NOTHING: u32 = 0;
+/// The kernel's copy of a `struct ifreq`, and the network namespace.
+pub const SEEN_IFREQ: u32 = 1;
+/// The same, and the name is an address's label, which had a colon.
+pub const SEEN_LABEL: u32 = 2;
+/// The kernel's copy of the text that is written to a device's `flags`, and the
+/// `struct net_device`.
+pub const SEEN_FLAGS: u32 = 3;
+/// The same of a bridge's `vlan_filtering`.
+pub const SEEN_VLAN_FILTERING: u32 = 4;
+/// The same of a file of a bridge's port.
+pub const SEEN_PORT: u32 = 5;
+
 /// What is kept with each guarded task.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,10 +62,51 @@ pub struct CallRecord {
     /// Whether the message is as long as it must be, 0 or 1: else the kernel sets
     /// nothing.
     pub control_valid: u32,
+    /// One of the `SEEN_*` constants: what lies at `subject` and `copy` while the call
+    /// is under way. Whoever begins another call sets it anew.
+    pub seen: u32,
+    /// Whose verdict `state` is, if something was seen: the number of a set of programs.
+    pub judged_by: u32,
+    /// The kernel's address of what the call is about.
+    pub subject: u64,
+    /// The kernel's address of its copy of the argument.
+    pub copy: u64,
     /// What an older version may have had.
     #[cfg(feature = "older-layout")]
     pub older: u32,
 }
 
 #[cfg(not(feature = "older-layout"))]
-const _: () = assert!(size_of::<CallRecord>() == 48);
+const _: () = assert!(size_of::<CallRecord>() == 72);
+
+impl CallRecord {
+    /// A call begins, or is over: what was seen before is gone from the kernel.
+    #[inline(always)]
+    pub fn begin(&mut self, command: u32, state: u32) {
+        self.command = command;
+        self.state = state;
+        self.seen = SEEN_NOTHING;
+    }
+
+    /// Where the kernel has what is to be judged when it asks.
+    #[inline(always)]
+    pub fn see(&mut self, command: u32, seen: u32, subject: u64, copy: u64) {
+        self.begin(command, CALL_BEGUN);
+        self.subject = subject;
+        self.copy = copy;
+        self.seen = seen;
+    }
+
+    /// Whether something was seen that this set of programs has not judged yet.
+    #[inline(always)]
+    pub fn awaits(&self, generation: u32) -> bool {
+        self.seen != SEEN_NOTHING && (self.state == CALL_BEGUN || self.judged_by != generation)
+    }
+
+    /// The verdict of this set of programs.
+    #[inline(always)]
+    pub fn settle(&mut self, refused: bool, generation: u32) {
+        self.state = if refused { CALL_REFUSED } else { CALL_ALLOWED };
+        self.judged_by = generation;
+    }
+}

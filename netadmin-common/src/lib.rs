@@ -49,4 +49,4 @@ pub const LAYOUT_VERSION: u32 = if cfg!(feature = "older-layout") {
 } else {
     NEWEST
 };
-const NEWEST: u32 = 8;
+const NEWEST: u32 = 9;

@@ -13,7 +13,7 @@ use netadmin_common::policy::{OptionRecord, PolicyRecord, PromiscuousRecord};
 use netadmin_common::{Exception, LAYOUT_VERSION, Range, Text, ValueSet};
 
 /// The version that the table below is of.
-const VERSION: u32 = 8;
+const VERSION: u32 = 9;
 
 /// Checks size and offsets; a field that is not in the table does not compile.
 macro_rules! layout {
@@ -39,7 +39,7 @@ fn a_change_of_layout_raises_the_version() {
     layout!(GlobRecord, 264, policy: 0, len: 4, code: 8);
     assert_eq!(GLOB_LEN, 256);
     layout!(Handover, 8, generation: 0, ahead: 4);
-    layout!(CallRecord, 48, command: 0, state: 4, reported_option: 8, seen_option: 12, reported_piece: 16, asked: 20, asked_reported: 24, level: 28, optname: 32, control: 36, control_value: 40, control_valid: 44);
+    layout!(CallRecord, 72, command: 0, state: 4, reported_option: 8, seen_option: 12, reported_piece: 16, asked: 20, asked_reported: 24, level: 28, optname: 32, control: 36, control_value: 40, control_valid: 44, seen: 48, judged_by: 52, subject: 56, copy: 64);
     layout!(EventAccount, 40, seen: 0, submitted: 8, suppressed: 16, dropped: 24, breaches: 32);
     layout!(EventRecord, 120, layout: 0, kind: 4, via: 6, time: 8, cgroup: 16, pid: 24, tid: 28, uid: 32, policy: 36, rule: 40, operation: 42, errno: 44, value: 48, value_state: 56, ifindex: 60, promiscuity_before: 64, promiscuity_after: 68, kernel_thread: 72, netns: 76, signal: 80, generation: 84, comm: 88, ifname: 104);
     layout!(Range, 16, first: 0, last: 8);
@@ -60,5 +60,5 @@ fn records_have_no_padding_that_is_not_a_field() {
     let event = 4 + 2 + 2 + 8 + 8 + 4 * 4 + 2 + 2 + 4 + 8 + 4 * 8 + 16 + 16;
     assert_eq!(size_of::<EventRecord>(), event);
     assert_eq!(size_of::<PolicyRecord>(), 8 + 64 + 584 + 328 + 5 * 272);
-    assert_eq!(size_of::<GuardEntry>() + size_of::<CallRecord>(), 24 + 48);
+    assert_eq!(size_of::<GuardEntry>() + size_of::<CallRecord>(), 24 + 72);
 }

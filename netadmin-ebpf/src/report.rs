@@ -293,7 +293,7 @@ pub fn tell_rise(rise: Rise, guard: Option<&Guard>, signal: u32) {
             .and_then(|net| net.read(&layout::NET_NS_INUM))
             .unwrap_or(0),
         signal,
-        generation: GENERATION.load(),
+        generation: generation(),
         comm: Text::from_memory(who.name).bytes(),
         ifname: netdev::name(device).unwrap_or_default().bytes(),
         ..EventRecord::default()
@@ -306,6 +306,12 @@ pub fn tell_rise(rise: Rise, guard: Option<&Guard>, signal: u32) {
 #[unsafe(no_mangle)]
 static GENERATION: Global<u32> = Global::new(0);
 
+/// The number of this set.
+#[inline(always)]
+pub fn generation() -> u32 {
+    GENERATION.load()
+}
+
 /// Whether a newer agent's program has just reported this. While one agent takes
 /// over from another, two programs judge each call, the newer one first
 /// (`hlist_add_head` in `bpf_trampoline_link_prog`). What the first refuses, the
@@ -316,7 +322,7 @@ fn is_told_already(via: u32, kind: u32) -> bool {
     if OVERLAP.get(0).is_none_or(|overlap| *overlap == 0) {
         return false;
     }
-    let own = GENERATION.load();
+    let own = generation();
     let thread = bpf_get_current_pid_tgid() << 32;
     let key = thread | u64::from(via << 16 | kind & 0xffff);
     let Some(told) = HANDOVER.get_ptr_mut(key) else {
@@ -386,7 +392,7 @@ fn submit(question: &Question, guard: &Guard, rule: Rule, kind: EventKind) {
         (*event).kernel_thread = 0;
         (*event).netns = 0;
         (*event).signal = 0;
-        (*event).generation = GENERATION.load();
+        (*event).generation = generation();
         (&raw mut (*event).ifname)
             .cast::<[u64; 2]>()
             .write(question.name.words());

@@ -112,13 +112,20 @@ fn refuses_option(guard: &Guard, option: SocketOption, capability: u32) -> bool 
 /// `dev_ioctl`, `devinet_ioctl`, `br_ioctl_stub` (`add_del_if`), `bond_do_ioctl`.
 #[inline(always)]
 fn refuses_ioctl(guard: &Guard, command: u32, argument: Address) -> bool {
-    if !guard.policy.rules_promiscuity() {
+    if !guard.policy.rules_promiscuity() && !guard.policy.rules_net_admin() {
         return false;
     }
     let Some((via, seen)) = ioctl::way(command) else {
         return false;
     };
-    let Some(call) = CALLS.of_current() else {
+    let mut call = CALLS.of_current();
+    if let Some(call) = &mut call {
+        ioctl::settle(guard, call, command);
+    }
+    if !guard.policy.rules_promiscuity() {
+        return false;
+    }
+    let Some(call) = call else {
         return links::refuses_unjudged(via);
     };
     if call.command != command {

@@ -2,9 +2,10 @@
 //!
 //! `file_ioctl` (and its compat twin) begins a call: it cannot trust what the
 //! pointer points to, since the kernel copies that later. `dev_ioctl` and
-//! `devinet_ioctl` get the kernel's own copy: there the call is judged. The
-//! capability question that follows (hooks/capable.rs) gives the verdict; a
-//! call that was begun and not judged is refused there.
+//! `devinet_ioctl` get the kernel's own copy, and note where it lies: on the stack of
+//! the very call, until that ends. The capability question that follows
+//! (hooks/capable.rs) judges it; of a call that was begun and not seen it refuses.
+//! (Why there: the verifier checks the judgement anew in each program that has it.)
 
 use aya_ebpf::{
     macros::{fentry, lsm},
@@ -12,7 +13,7 @@ use aya_ebpf::{
 };
 use netadmin_common::{
     GuardEntry, OperationKind, Text, Via,
-    call::{CALL_ALLOWED, CALL_BEGUN, CALL_REFUSED},
+    call::{CALL_BEGUN, CALL_REFUSED, CallRecord, SEEN_IFREQ, SEEN_LABEL},
     device::{IFF_PROMISC, kind},
     ioctl::ioctl_piece,
     netlink::LinkRequest,
@@ -142,8 +143,7 @@ fn begin_call(ctx: LsmContext, entry: &GuardEntry) -> i32 {
     }
     match CALLS.of_current() {
         Some(call) => {
-            call.command = command;
-            call.state = match way(command) {
+            let state = match way(command) {
                 Some((via @ (Via::BridgeDelIf | Via::SetIfVlan), _))
                     if guard.policy.rules_promiscuity() && leaving::refuses(&ctx, via) =>
                 {
@@ -151,6 +151,7 @@ fn begin_call(ctx: LsmContext, entry: &GuardEntry) -> i32 {
                 }
                 _ => CALL_BEGUN,
             };
+            call.begin(command, state);
             call.reported_piece = 0;
             0
         }
@@ -176,7 +177,7 @@ fn is_device(ctx: &LsmContext) -> bool {
 #[fentry(function = "dev_ioctl")]
 pub fn dev_ioctl(ctx: FEntryContext) -> i32 {
     if let Some(entry) = entry_of_seen(&ctx) {
-        judge_of_device(ctx, entry);
+        see(&ctx, entry, |_| SEEN_IFREQ);
     }
     0
 }
@@ -186,7 +187,13 @@ pub fn dev_ioctl(ctx: FEntryContext) -> i32 {
 #[fentry(function = "devinet_ioctl")]
 pub fn devinet_ioctl(ctx: FEntryContext) -> i32 {
     if let Some(entry) = entry_of_seen(&ctx) {
-        judge_of_address(ctx, entry);
+        see(&ctx, entry, |name| {
+            if name.before(b':') == name {
+                SEEN_IFREQ
+            } else {
+                SEEN_LABEL
+            }
+        });
     }
     0
 }
@@ -197,53 +204,70 @@ fn entry_of_seen(ctx: &FEntryContext) -> Option<&'static GuardEntry> {
     has_way(argument_u32(ctx, 1)).then(guard::entry).flatten()
 }
 
-/// (These apart, as [`begin_call`].)
+/// Notes where the kernel's copy lies. (Apart, as [`begin_call`].)
 #[inline(never)]
-fn judge_of_device(ctx: FEntryContext, entry: &GuardEntry) {
-    judge(&ctx, entry, |name| Some(name.before(b':')));
-}
-
-#[inline(never)]
-fn judge_of_address(ctx: FEntryContext, entry: &GuardEntry) {
-    judge(&ctx, entry, |name| {
-        (name.before(b':') == name).then_some(name)
-    });
-}
-
-#[inline(always)]
-fn judge(ctx: &FEntryContext, entry: &GuardEntry, device_name: impl FnOnce(Text) -> Option<Text>) {
+fn see(ctx: &FEntryContext, entry: &GuardEntry, what: impl FnOnce(Text) -> u32) -> Option<()> {
     let command = argument_u32(ctx, 1);
-    let Some((via, true)) = way(command) else {
-        return;
-    };
-    let Some(guard) = guard::of_entry(entry) else {
-        return;
-    };
-    if !guard.policy.rules_promiscuity() && !guard.policy.rules_net_admin() {
-        return;
+    let guard = guard::of_entry(entry)?;
+    if !matches!(way(command), Some((_, true)))
+        || !guard.policy.rules_promiscuity() && !guard.policy.rules_net_admin()
+    {
+        return None;
     }
-    let Some(call) = CALLS.of_current() else {
-        return;
-    };
-    let (Some(net), Some(ifreq)) = (Address::argument(ctx, 0), Address::argument(ctx, 2)) else {
-        return;
-    };
-    let refused = match name_at(ifreq) {
+    let call = CALLS.of_current()?;
+    let (net, ifreq) = (Address::argument(ctx, 0)?, Address::argument(ctx, 2)?);
+    let seen = what(name_at(ifreq)?);
+    call.see(command, seen, net.value(), ifreq.value());
+    Some(())
+}
+
+/// Judges what was seen in this very call, if it has not been: `command` is what the
+/// saved registers say.
+#[inline(always)]
+pub fn settle(guard: &Guard, call: &mut CallRecord, command: u32) {
+    let generation = report::generation();
+    if call.command == command && call.awaits(generation) {
+        let (net, ifreq) = (call.subject, call.copy);
+        let refused = if command == SIOCSIFFLAGS {
+            netadmin_ioctl_flags(call.seen, net, ifreq)
+        } else {
+            netadmin_ioctl(command, net, ifreq, guard.index)
+        };
+        call.settle(refused != 0, generation);
+    }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_ioctl_flags(seen: u32, net: u64, ifreq: u64) -> u32 {
+    let (net, ifreq) = (Address::from_field(net), Address::from_field(ifreq));
+    let via = Via::SetIfFlags;
+    u32::from(match name_at(ifreq) {
         None => links::refuses_unjudged(via),
-        Some(name) => match (device_name(name), via) {
-            (None, _) => Question::piece(OperationKind::AddrDelete, via, EPERM).is_refused(),
-            (Some(_), Via::SetIfName) => refuses_name(&guard, ifreq),
-            (Some(name), Via::SetIfFlags) => refuses_flags(net, name, ifreq),
-            (Some(name), _) if is_of_old(command) && !is_bond(net, &name) => {
-                // The tunnel's name is in user memory.
-                matches!(via, Via::AddTunnel) && links::refuses_any_name(&guard, via)
-            }
-            (Some(name), Via::AddTunnel) => refuses_change(net, name, ifreq, Via::BondRelease),
-            (Some(name), _) => refuses_change(net, name, ifreq, via),
-        },
+        Some(_) if seen == SEEN_LABEL => {
+            Question::piece(OperationKind::AddrDelete, via, EPERM).is_refused()
+        }
+        Some(name) => refuses_flags(net, name, ifreq),
+    })
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_ioctl(command: u32, net: u64, ifreq: u64, policy: u32) -> u32 {
+    let (net, ifreq) = (Address::from_field(net), Address::from_field(ifreq));
+    let (Some((via, _)), Some(guard)) = (way(command), guard::under(0, policy)) else {
+        return 1;
     };
-    call.command = command;
-    call.state = if refused { CALL_REFUSED } else { CALL_ALLOWED };
+    u32::from(match (name_at(ifreq), via) {
+        (None, _) => links::refuses_unjudged(via),
+        (Some(_), Via::SetIfName) => refuses_name(&guard, ifreq),
+        (Some(name), _) if is_of_old(command) && !is_bond(net, &name) => {
+            // The tunnel's name is in user memory.
+            matches!(via, Via::AddTunnel) && links::refuses_any_name(&guard, via)
+        }
+        (Some(name), Via::AddTunnel) => refuses_change(net, name, ifreq, Via::BondRelease),
+        (Some(name), _) => refuses_change(net, name, ifreq, via),
+    })
 }
 
 #[inline(always)]
@@ -366,11 +390,7 @@ fn refuses_name(guard: &Guard, ifreq: Address) -> bool {
     match name_at(ifreq.plus(IFR_DATA)) {
         None => links::refuses_unjudged(Via::SetIfName),
         Some(name) => {
-            let kind = OperationKind::PromiscuousExceptedName;
-            guard.policy.excepts_name(&name)
-                && Question::on_device(kind, Via::SetIfName)
-                    .device(0, name, false)
-                    .is_refused()
+            guard.policy.excepts_name(&name) && links::refuses_excepted_name(name, Via::SetIfName)
         }
     }
 }

@@ -4,7 +4,7 @@
 use core::ptr;
 
 use netadmin_common::{
-    Device, OperationKind, Via,
+    Device, OperationKind, Text, Via,
     device::kind,
     netlink::{
         LinkRequest, LinkView, UNSETTLED_LINKS, address_operation, bond_operation, change_of,
@@ -23,7 +23,7 @@ use crate::{
         netdev::{self, Sought},
     },
     maps::POLICIES,
-    report::{EPERM, Question},
+    report::Question,
 };
 
 /// Fills `view` with the devices that `request` is about, in the network
@@ -317,15 +317,42 @@ extern "C" fn netadmin_link_ask(
 #[inline(always)]
 pub fn refuses_any_name(guard: &Guard, via: Via) -> bool {
     guard.policy.promiscuous.flags & PROMISCUOUS_NAMES_EXCEPTED != 0
-        && Question::on_device(OperationKind::PromiscuousExceptedName, via).is_refused()
+        && refuses_excepted_name(Text::EMPTY, via)
+}
+
+/// Whether taking a name that the policy excepts is refused.
+#[inline(always)]
+pub fn refuses_excepted_name(name: Text, via: Via) -> bool {
+    let [first, second] = name.words();
+    netadmin_excepted_name(first, second, via as u32) != 0
+}
+
+/// (Global, as [`netadmin_unjudged`].)
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_excepted_name(first: u64, second: u64, via: u32) -> u32 {
+    let name = Text::from_memory([first, second]);
+    let question = Question::packed(OperationKind::PromiscuousExceptedName as u32, via, false);
+    u32::from(question.on(0, name).is_refused())
 }
 
 /// Whether a request that cannot be judged at all is refused: because of
 /// promiscuity, or because nothing explains it.
 #[inline(always)]
 pub fn refuses_unjudged(via: Via) -> bool {
-    Question::on_device(OperationKind::PromiscuousUnjudged, via).is_refused()
-        || Question::piece(OperationKind::Unclassified, via, EPERM).is_refused()
+    netadmin_unjudged(via as u32) != 0
+}
+
+/// (Global for a stack of its own: 6.1 counts that of a chain of calls.)
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_unjudged(via: u32) -> u32 {
+    let kinds = [
+        OperationKind::PromiscuousUnjudged,
+        OperationKind::Unclassified,
+    ];
+    let mut kinds = kinds.into_iter();
+    u32::from(kinds.any(|kind| Question::packed(kind as u32, via, false).is_refused()))
 }
 
 /// Whether a piece that the request asks for, other than making a link, is

@@ -2,11 +2,11 @@
 //! `X/bridge/vlan_filtering`, `X/brport/learning` and `X/brport/unicast_flood`.
 //!
 //! Every write to a file of sysfs comes to `sysfs_kf_write`, with the file and the
-//! kernel's copy of the text. A program there judges what is about a bridge, and
-//! notes that it has seen the write; one on `flags_store` (net/core/net-sysfs.c),
-//! which comes after it, judges flags. Right after, the kernel asks the capability
-//! question, which gives the verdict (hooks/capable.rs): `netdev_store`,
-//! `brport_store`, `store_bridge_parm`.
+//! kernel's copy of the text, which lies there until the write ends. A program there
+//! notes that it has seen the write, and what is about a bridge; one on `flags_store`
+//! (net/core/net-sysfs.c), which comes after it, what is about flags. Right after, the
+//! kernel asks the capability question, which judges it (hooks/capable.rs):
+//! `netdev_store`, `brport_store`, `store_bridge_parm`.
 //!
 //! A tracing program can be skipped. So a question that is asked within a write to
 //! sysfs (the kernel's stack tells) and that nothing was noted for is refused.
@@ -20,7 +20,10 @@ use aya_ebpf::{
 };
 use netadmin_common::{
     Text, Via,
-    call::{CALL_ALLOWED, CALL_BEGUN, CALL_REFUSED, COMMAND_SYSFS},
+    call::{
+        CALL_ALLOWED, CALL_BEGUN, CALL_REFUSED, COMMAND_SYSFS, CallRecord, SEEN_FLAGS, SEEN_PORT,
+        SEEN_VLAN_FILTERING,
+    },
     netlink::LinkRequest,
 };
 
@@ -32,6 +35,7 @@ use crate::{
     guard::{self, Guard},
     kernel::{Address, layout, netdev, stack::Stack, symbols::Function},
     maps::{CALLS, JUDGEMENTS, SYMBOLS},
+    report,
 };
 
 /// `sysfs_kf_write(of, buf, count, pos)`.
@@ -45,9 +49,8 @@ pub fn sysfs_write(ctx: FEntryContext) -> i32 {
         return 0;
     }
     if let Some(call) = CALLS.of_current() {
-        let state = judge(&ctx).unwrap_or(CALL_BEGUN);
-        call.command = COMMAND_SYSFS;
-        call.state = state;
+        call.begin(COMMAND_SYSFS, CALL_BEGUN);
+        see(&ctx, call);
     }
     0
 }
@@ -60,7 +63,7 @@ pub fn sysfs_write_done(_ctx: FExitContext) -> i32 {
         && let Some(call) = CALLS.of_current()
         && call.command == COMMAND_SYSFS
     {
-        call.command = 0;
+        call.begin(0, CALL_BEGUN);
     }
     0
 }
@@ -74,9 +77,12 @@ pub fn sysfs_flags(ctx: FEntryContext) -> i32 {
     if rules(&guard)
         && let Some(call) = CALLS.of_current()
     {
-        let refused = refuses_flags(&ctx).unwrap_or_else(|| links::refuses_unjudged(Via::Sysfs));
-        call.command = COMMAND_SYSFS;
-        call.state = verdict(refused);
+        call.begin(COMMAND_SYSFS, CALL_BEGUN);
+        if let (Some(device), Some(text)) = (Address::argument(&ctx, 0), Address::argument(&ctx, 2))
+        {
+            let device = device.container(&layout::NET_DEVICE_DEV);
+            call.see(COMMAND_SYSFS, SEEN_FLAGS, device.value(), text.value());
+        }
     }
     0
 }
@@ -89,11 +95,14 @@ pub fn refuses(guard: &Guard) -> bool {
         return false;
     }
     match CALLS.of_current() {
-        Some(call) if call.command == COMMAND_SYSFS => match call.state {
-            CALL_ALLOWED => false,
-            CALL_REFUSED => true,
-            _ => links::refuses_unjudged(Via::Sysfs),
-        },
+        Some(call) if call.command == COMMAND_SYSFS => {
+            settle(call);
+            match call.state {
+                CALL_ALLOWED => false,
+                CALL_REFUSED => true,
+                _ => links::refuses_unjudged(Via::Sysfs),
+            }
+        }
         _ => netadmin_in_sysfs_write() != 0 && links::refuses_unjudged(Via::Sysfs),
     }
 }
@@ -103,9 +112,26 @@ fn rules(guard: &Guard) -> bool {
     guard.policy.rules_promiscuity() || guard.policy.rules_net_admin()
 }
 
+/// Judges what was seen of this very write, if it has not been.
 #[inline(always)]
-fn verdict(refused: bool) -> u32 {
-    if refused { CALL_REFUSED } else { CALL_ALLOWED }
+fn settle(call: &mut CallRecord) {
+    let generation = report::generation();
+    if call.awaits(generation) {
+        let refused = netadmin_sysfs(call.seen, call.subject, call.copy);
+        call.settle(refused != 0, generation);
+    }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_sysfs(seen: u32, device: u64, text: u64) -> u32 {
+    let (device, text) = (Address::from_field(device), Address::from_field(text));
+    let refused = if seen == SEEN_FLAGS {
+        refuses_flags(device, text)
+    } else {
+        refuses_number(device, text, seen == SEEN_PORT)
+    };
+    u32::from(refused.unwrap_or_else(|| links::refuses_unjudged(Via::Sysfs)))
 }
 
 const FLAGS: Text = Text::new(b"flags");
@@ -115,21 +141,22 @@ const PORT: Text = Text::new(b"brport");
 const LEARNING: Text = Text::new(b"learning");
 const UNICAST_FLOOD: Text = Text::new(b"unicast_flood");
 
-/// What comes of the write, by the file's name and its directory's; flags are left
-/// to [`sysfs_flags`]. `None` if it cannot be told.
+/// Notes the write, by the file's name and its directory's; flags are left to
+/// [`sysfs_flags`]. `None` if it cannot be told: then nobody has judged it.
 #[inline(always)]
-fn judge(ctx: &FEntryContext) -> Option<u32> {
+fn see(ctx: &FEntryContext, call: &mut CallRecord) -> Option<()> {
     let file = Address::argument(ctx, 0)?.follow(&layout::KERNFS_OPEN_FILE_KN)?;
     let directory = file.follow(&layout::KERNFS_NODE_PARENT)?;
     let name = name_of(file)?;
     if name == FLAGS {
-        return Some(CALL_BEGUN);
+        return Some(());
     }
     let directory_name = name_of(directory)?;
     let of_bridge = directory_name == BRIDGE && name == VLAN_FILTERING;
     let of_port = directory_name == PORT && (name == LEARNING || name == UNICAST_FLOOD);
     if !of_bridge && !of_port {
-        return Some(CALL_ALLOWED);
+        call.state = CALL_ALLOWED;
+        return Some(());
     }
     // Of a bridge the directory is a group of its device's files; a port has an
     // object of its own below its device's (br_sysfs_addbr, br_add_if).
@@ -141,12 +168,24 @@ fn judge(ctx: &FEntryContext) -> Option<u32> {
         .container(&layout::DEVICE_KOBJ)
         .container(&layout::NET_DEVICE_DEV);
     let text = Address::argument(ctx, 1)?;
+    let seen = if of_port {
+        SEEN_PORT
+    } else {
+        SEEN_VLAN_FILTERING
+    };
+    call.see(COMMAND_SYSFS, seen, device.value(), text.value());
+    Some(())
+}
+
+/// A number written to a file of a bridge or of its port.
+#[inline(always)]
+fn refuses_number(device: Address, text: Address, of_port: bool) -> Option<bool> {
     // What is not plainly a number is taken for what wakes ports.
     let wakes = match number(text) {
         None => true,
         Some(number) => of_port == (number != 0),
     };
-    Some(verdict(wakes && refuses_waking(device, of_port)?))
+    Some(wakes && refuses_waking(device, of_port)?)
 }
 
 /// `br_vlan_filter_toggle`, `br_port_flags_change`: as the message of `PF_BRIDGE`
@@ -169,11 +208,10 @@ fn refuses_waking(device: Address, of_port: bool) -> Option<bool> {
 }
 
 #[inline(always)]
-fn refuses_flags(ctx: &FEntryContext) -> Option<bool> {
-    let device = Address::argument(ctx, 0)?.container(&layout::NET_DEVICE_DEV);
+fn refuses_flags(device: Address, text: Address) -> Option<bool> {
     let net = device.follow(&layout::NET_DEVICE_ND_NET)?;
     let target = Target::Indexed(device.read(&layout::NET_DEVICE_IFINDEX)?);
-    let flags = number(Address::argument(ctx, 2)?)?;
+    let flags = number(text)?;
     Some(ioctl::refuses_flags_of(net, target, flags, Via::Sysfs))
 }
 
