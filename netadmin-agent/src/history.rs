@@ -29,6 +29,9 @@ pub struct History {
     pub policy: String,
     /// What became of changed policies.
     pub reloads: Reloads,
+    /// New cgroups for which there is no room.
+    #[serde(default)]
+    pub unentered: usize,
 }
 
 /// What became of changed policies.
@@ -62,6 +65,7 @@ impl History {
             since: now(),
             policy,
             reloads: Reloads::default(),
+            unentered: 0,
         }
     }
 

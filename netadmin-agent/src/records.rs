@@ -2,6 +2,7 @@
 
 use netadmin_common::glob::GlobRecord;
 use netadmin_common::guard::Room;
+use netadmin_common::unentered::Unentered;
 use netadmin_common::watched::Watched;
 use netadmin_common::{GuardEntry, PolicyRecord, event::EventAccount};
 
@@ -25,6 +26,8 @@ unsafe impl aya::Pod for Record<GlobRecord> {}
 unsafe impl aya::Pod for Record<Watched> {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Record<Room> {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Record<Unentered> {}
 
 /// The programs' account of the events, for each processor.
 pub type Account = PerCpuArray<MapData, Record<EventAccount>>;

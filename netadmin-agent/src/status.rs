@@ -272,6 +272,13 @@ impl Set {
         let version = format!("{}, in force since {}", agent.version, agent.since);
         table.row("version", version);
         table.row("policy from", &agent.policy);
+        if agent.unentered > 0 {
+            let refused = "without room: refused what any policy refuses (--max-cgroups)";
+            table.row(
+                "unentered",
+                format!("{} cgroups {refused}", agent.unentered),
+            );
+        }
         let reloads = &agent.reloads;
         let counts = format!("{} applied, {} refused", reloads.applied, reloads.refused);
         table.row("reloads", counts);

@@ -25,6 +25,7 @@ pub mod pieces;
 pub mod policy;
 pub mod sockopt;
 pub mod text;
+pub mod unentered;
 pub mod value;
 pub mod watched;
 

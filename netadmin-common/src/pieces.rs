@@ -31,6 +31,13 @@ impl PieceSet {
         self.words[number / 64] &= !(1 << (number % 64));
     }
 
+    /// Adds all of another.
+    pub fn extend(&mut self, other: &Self) {
+        for (word, more) in self.words.iter_mut().zip(other.words) {
+            *word |= more;
+        }
+    }
+
     /// Whether an operation is in it. (The mask bounds the index for the
     /// verifier; the compiler, which knows the enum, would leave it out.)
     #[inline(always)]

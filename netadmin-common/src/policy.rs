@@ -191,6 +191,29 @@ impl PolicyRecord {
         }; SOCKET_OPTIONS],
     };
 
+    /// One that refuses whatever any of these refuses, with no exceptions.
+    pub fn strictest<'a>(policies: impl IntoIterator<Item = &'a Self>) -> Self {
+        const STRICT: u32 = PROMISCUOUS_DENY | PROMISCUOUS_KEEP_DENY;
+        let mut strictest = Self::EMPTY;
+        let enforced = policies.into_iter().filter(|one| one.mode != MODE_AUDIT);
+        for policy in enforced {
+            strictest
+                .net_admin
+                .refused
+                .extend(&policy.net_admin.refused);
+            strictest.promiscuous.flags |= policy.promiscuous.flags & STRICT;
+            for (option, other) in strictest.options.iter_mut().zip(&policy.options) {
+                option.rule = match (option.rule, other.rule) {
+                    (rule, OPTION_FREE) => rule,
+                    // And none is allowed.
+                    (OPTION_VALUES, _) | (_, OPTION_VALUES) => OPTION_VALUES,
+                    _ => OPTION_DENY,
+                };
+            }
+        }
+        strictest
+    }
+
     /// Whether an entry of `promiscuous.allow` matches this device. The caller
     /// asks it for the device and for every device below it.
     #[inline(always)]
@@ -287,5 +310,57 @@ impl PolicyRecord {
     pub fn needs_value_program(&self) -> bool {
         let by_value = |option: &OptionRecord| option.rule == OPTION_VALUES;
         self.rules_promiscuity() || self.options.iter().any(by_value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::OperationKind;
+    use crate::operation::{Operation, SocketOption, Value};
+    use crate::{Range, Verdict, decide};
+
+    fn refuses(policy: &PolicyRecord, kind: OperationKind, value: Value) -> bool {
+        let operation = Operation {
+            kind,
+            value,
+            excepted: true,
+        };
+        matches!(decide(policy, &operation), Verdict::Refuse(_))
+    }
+
+    #[test]
+    fn the_strictest_refuses_what_any_refuses_and_no_more() {
+        let mut values = PolicyRecord::EMPTY;
+        let mark = &mut values.options[SocketOption::Mark as usize];
+        mark.rule = OPTION_VALUES;
+        mark.allowed.len = 1;
+        mark.allowed.ranges[0] = Range {
+            first: 13,
+            last: 13,
+        };
+        let mut others = PolicyRecord::EMPTY;
+        others.options[SocketOption::Debug as usize].rule = OPTION_DENY;
+        others.promiscuous.flags = PROMISCUOUS_DENY | PROMISCUOUS_SIDE_EFFECTS_ALLOW;
+        others.net_admin.refused.insert(OperationKind::LinkMtu);
+        let mut audit = PolicyRecord::EMPTY;
+        audit.mode = MODE_AUDIT;
+        audit.options[SocketOption::Priority as usize].rule = OPTION_DENY;
+
+        let strictest = PolicyRecord::strictest([&values, &others, &audit]);
+        let option = |option: SocketOption, value| refuses(&strictest, option.operation(), value);
+        assert!(option(SocketOption::Mark, Value::Known(13)));
+        assert!(option(SocketOption::Mark, Value::Unknown));
+        assert!(option(SocketOption::Debug, Value::Privileged));
+        assert!(!option(SocketOption::Priority, Value::Privileged));
+        assert!(refuses(&strictest, OperationKind::LinkMtu, Value::None));
+        assert!(!refuses(&strictest, OperationKind::LinkUp, Value::None));
+        let port = Operation {
+            kind: OperationKind::PromiscuousBridgePort,
+            value: Value::None,
+            excepted: false,
+        };
+        assert!(matches!(decide(&strictest, &port), Verdict::Refuse(_)));
+        assert_eq!(PolicyRecord::strictest([&audit]), PolicyRecord::EMPTY);
     }
 }

@@ -19,7 +19,7 @@ use netadmin_common::{
 use crate::{
     kernel::{Address, cgroup},
     maps::{BANK, GUARDS, POLICIES},
-    rewrites, watched,
+    rewrites, unentered, watched,
 };
 
 /// A guarded task's policy. A decision looks it up once and takes it along, so
@@ -128,17 +128,23 @@ static ELSEWHERE: GuardEntry = GuardEntry {
 #[inline(always)]
 pub fn copy_of_current() -> Known {
     match copy_of(cgroup_of_current()) {
-        Known::Nothing if watched::has_overflowed() => copy_of(guarded_ancestor()),
+        Known::Nothing if watched::has_overflowed() => match guarded_ancestor() {
+            UNENTERED => Known::Unread,
+            ancestor => copy_of(ancestor),
+        },
         own => own,
     }
 }
 
 /// Most levels of the hierarchy that are looked at; deeper ones have ancestors
 /// among them.
-const MAX_LEVELS: u32 = 1024;
+pub const MAX_LEVELS: u32 = 1024;
+
+/// [`guarded_ancestor`]: there is none, but this cgroup may be guarded all the same.
+const UNENTERED: u64 = u64::MAX;
 
 /// The id of the current task's nearest ancestor that is guarded by an entry of
-/// its own; 0 if there is none. (Global for the verifier, which then checks it
+/// its own; 0 or [`UNENTERED`] if there is none. (Global for the verifier, which then checks it
 /// once and not in every program.)
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -148,6 +154,9 @@ extern "C" fn guarded_ancestor() -> u64 {
         found: 0,
     };
     search.run(try_ancestor, MAX_LEVELS);
+    if search.found == 0 && unentered::may_hold(cgroup_of_current()) {
+        return UNENTERED;
+    }
     search.found
 }
 
@@ -182,6 +191,12 @@ extern "C" fn try_ancestor(level: u32, search: *mut Search) -> i64 {
         search.found = id;
     }
     GO_ON
+}
+
+/// Whether a cgroup has an entry.
+#[inline(always)]
+pub fn has_entry(cgroup: u64) -> bool {
+    surely(cgroup).is_some()
 }
 
 /// Whether the nearest guarded cgroup above a new one has the policies of `record`,
@@ -320,7 +335,8 @@ fn word(entry: &GuardEntry, bank: usize) -> u64 {
 const NOBODYS: u64 = u64::MAX;
 
 /// The same for the current task, if its cgroup's entry was replaced before it was read,
-/// or if there is none: then its nearest guarded ancestor's. (Global, as
+/// or if there is none: then its nearest guarded ancestor's, or that of the
+/// [`unentered`]. (Global, as
 /// [`guarded_ancestor`], and with as little on the stack as that.)
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -336,6 +352,9 @@ extern "C" fn look_again() -> u64 {
         search.cgroup = search.found;
         search.found = NOBODYS;
         search.run(try_entry, TRIES);
+    }
+    if search.found == NOBODYS && unentered::may_hold(cgroup_of_current()) {
+        return u64::from(unentered::policy()) << POLICY;
     }
     search.found
 }

@@ -16,4 +16,5 @@ mod object;
 mod report;
 mod rewrites;
 mod room;
+mod unentered;
 mod watched;

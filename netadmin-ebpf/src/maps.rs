@@ -26,8 +26,9 @@ use crate::{
 
 /// Most cgroups that can be guarded at a time; the agent may say otherwise.
 const MAX_CGROUPS: u32 = 32_768;
-/// Most policies that can be in force at a time, in each bank.
-const MAX_POLICIES: u32 = 512 * BANKS as u32;
+/// Most policies that can be in force at a time, in each bank; and after these the one
+/// that [`crate::unentered`] cgroups are under.
+const MAX_POLICIES: u32 = 512 * BANKS as u32 + 1;
 /// Operations of threads that are remembered while one agent takes over from
 /// another; others may be reported twice.
 const MAX_REPORTED: u32 = 8192;

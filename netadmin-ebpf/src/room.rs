@@ -5,7 +5,7 @@ use core::ptr::addr_of;
 
 use netadmin_common::{GuardEntry, GuardRecord, birth::Known, guard::Room};
 
-use crate::{globals::Shared, guard, kernel::Address, maps::GUARDS, watched};
+use crate::{globals::Shared, guard, kernel::Address, maps::GUARDS, unentered, watched};
 
 /// `E2BIG` (asm-generic/errno-base.h): what a full map answers.
 const E2BIG: i32 = 7;
@@ -24,20 +24,31 @@ static ROOM: Shared<Room> = Shared::new(Room {
 #[unsafe(no_mangle)]
 static BORN: Shared<i64> = Shared::new(0);
 
-/// Enters a new cgroup, if there is room. What finds none is told.
-///
-/// # Errors
-/// The kernel's, or `-E2BIG` for one that its ancestors guard as well.
+/// Why a new cgroup has no entry.
+pub struct Failure {
+    /// The kernel's, or `-E2BIG` for one that its ancestors guard as well.
+    pub errno: i32,
+    /// Its number among the [`unentered`], or 0.
+    pub number: u64,
+}
+
+/// Enters a new cgroup, if there is room. What finds none is noted.
 #[inline(always)]
-pub fn enter(group: Address, id: u64, record: GuardRecord) -> Result<(), i32> {
+pub fn enter(group: Address, id: u64, record: GuardRecord) -> Result<(), Failure> {
     let record = record.inheriting(guard::is_inherited(group, &record));
     if record.inherits() && is_full() {
         watched::set_overflow();
-        return Err(-E2BIG);
+        return Err(Failure {
+            errno: -E2BIG,
+            number: 0,
+        });
     }
     GUARDS
         .insert(id, GuardEntry::new(id, &record), 0)
-        .inspect_err(|_| watched::set_overflow())?;
+        .map_err(|errno| Failure {
+            errno,
+            number: unentered::note(group, id),
+        })?;
     count(&record, 1);
     Ok(())
 }

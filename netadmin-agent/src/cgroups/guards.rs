@@ -15,6 +15,7 @@ use super::earlier::Earlier;
 use super::entries::Entries;
 use super::tree::Tree;
 use super::unborn::{self, Unborn};
+use super::unentered::Unentered;
 use crate::inventory::Inventory;
 use crate::kernel::{KernelError, Programs};
 use crate::policy::CompiledPolicy;
@@ -72,6 +73,13 @@ pub(super) struct Above {
     was_guarded: bool,
 }
 
+impl Above {
+    /// Whether it is under a policy.
+    pub(super) fn is_guarded(&self) -> bool {
+        self.policy.is_some()
+    }
+}
+
 /// Keeps the map of guarded cgroups.
 pub struct Guards {
     pub(super) tree: Tree,
@@ -81,14 +89,15 @@ pub struct Guards {
     pub(super) paths: Paths<u64, String>,
     gone: VecDeque<(u64, String)>,
     pub(super) attached: Attached,
-    unborn: Unborn,
+    pub(super) unborn: Unborn,
+    pub(super) unentered: Unentered,
     /// What there was at the start has been looked at.
     pub(super) is_started: bool,
 }
 
 impl Guards {
     /// Nothing guarded yet.
-    pub fn new(tree: Tree, entries: Entries, book: Book) -> Self {
+    pub fn new(tree: Tree, entries: Entries, unentered: Unentered, book: Book) -> Self {
         Self {
             tree,
             entries,
@@ -98,6 +107,7 @@ impl Guards {
             gone: VecDeque::new(),
             attached: Attached::default(),
             unborn: Unborn::default(),
+            unentered,
             is_started: false,
         }
     }
@@ -140,14 +150,17 @@ impl Guards {
 
     /// Goes through the whole tree again, after births or deaths were missed.
     pub fn rescan(&mut self, programs: &mut Programs) -> Result<(), GuardError> {
-        let known = self.paths.keys().copied();
+        let noted = self.unentered.noted().unwrap_or_default();
+        let known = self.paths.keys().copied().chain(self.unentered.ids());
         let ids: HashSet<u64> = self.entries.ids().chain(known).collect();
         for id in ids {
             if self.tree.path(id).is_err_and(|error| is_gone(&error)) {
                 self.gone(id);
             }
         }
-        self.scan(programs)
+        self.scan(programs)?;
+        self.unentered.are_all_told(noted);
+        Ok(())
     }
 
     /// The cgroup at a path, and all below.
@@ -220,6 +233,7 @@ impl Guards {
         for id in self.unborn.ids() {
             if let Ok(path) = self.tree.path(id) {
                 self.unborn.remove(id);
+                self.retry_unentered();
                 self.scan_into(&path, self.book.in_force(), programs)?;
             }
         }
@@ -229,6 +243,7 @@ impl Guards {
     /// A cgroup was removed; the kernel has forgotten it already.
     pub fn gone(&mut self, id: u64) {
         self.unborn.remove(id);
+        self.unentered.forget(id);
         self.attached.forget(id);
         // Also what came to be guarded while it went.
         self.entries.remove(id);
@@ -248,11 +263,12 @@ impl Guards {
     /// What can be done later, now and then.
     pub fn tidy(&mut self) {
         self.attached.detach_retired();
+        self.retry_unentered();
     }
 
     /// Whether there is anything of that kind.
     pub fn is_untidy(&self) -> bool {
-        self.attached.has_retired()
+        self.attached.has_retired() || self.has_unentered()
     }
 
     /// The path of a guarded cgroup, also of one that was removed lately.
@@ -311,10 +327,20 @@ impl Guards {
         }
         let mut record = known.unwrap_or_else(|| self.book.blank());
         record.policies[bank] = self.book.assigned(bank, NO_POLICY);
+        // Without the program that sees values it is guarded all the same: what needs it
+        // is refused.
+        let mut uncovered = None;
         if let Some((policy, origin)) = assigned {
             record.policies[bank].policy = policy;
             record.origin = origin as u32;
-            if above.is_covered || self.cover(id, folder, policy, programs)? {
+            let covered = if above.is_covered {
+                Ok(true)
+            } else {
+                self.cover(id, folder, policy, programs)
+            };
+            let is_covered = covered.as_ref().is_ok_and(|is_covered| *is_covered);
+            uncovered = covered.err();
+            if is_covered {
                 record.flags |= SOCKOPT_ATTACHED;
             } else if bank == in_force {
                 record.flags &= !SOCKOPT_ATTACHED;
@@ -328,7 +354,7 @@ impl Guards {
         if assigned.is_some() {
             self.paths.insert(id, path.to_owned());
         }
-        Ok(())
+        uncovered.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// What a bank's policies mean for a cgroup: decisions 1 and 2 of
@@ -341,7 +367,8 @@ impl Guards {
         known: Option<GuardRecord>,
         above: Above,
     ) -> Option<(u32, Origin)> {
-        let was_left_out = known.is_none() && self.was_left_out(id, above);
+        let is_unknown = || self.was_left_out(id, above) || self.unentered.is_by_guarded(id);
+        let was_left_out = known.is_none() && is_unknown();
         let above = above.policy;
         if was_left_out {
             return above.map(|policy| (policy, Origin::Creator));

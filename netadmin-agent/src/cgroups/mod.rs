@@ -17,6 +17,7 @@ mod room;
 mod takeover;
 mod tree;
 mod unborn;
+mod unentered;
 
 pub use attached::Attached;
 pub use book::Book;
@@ -26,3 +27,4 @@ pub use guards::{GuardError, Guards};
 pub use rewrites::Rewrites;
 pub use room::Room;
 pub use tree::{Tree, TreeError, mount_point, own_cgroup};
+pub use unentered::Unentered;

@@ -21,7 +21,7 @@ pub struct Unborn(Vec<(u64, Instant)>);
 impl Unborn {
     /// One more that was not found.
     pub fn add(&mut self, id: u64) {
-        if !self.0.iter().any(|(known, _)| *known == id) {
+        if !self.contains(id) {
             self.0.push((id, Instant::now()));
         }
     }
@@ -29,6 +29,11 @@ impl Unborn {
     /// It was found, or its end was announced.
     pub fn remove(&mut self, id: u64) {
         self.0.retain(|(known, _)| *known != id);
+    }
+
+    /// Whether this one was not found yet.
+    pub fn contains(&self, id: u64) -> bool {
+        self.0.iter().any(|(known, _)| *known == id)
     }
 
     /// Whether there is any to look for.

@@ -12,7 +12,7 @@ use netadmin_common::{
 use nix::errno::Errno;
 
 use super::{KernelError, Programs, control, symbols, sys};
-use crate::cgroups::{Rewrites, Room};
+use crate::cgroups::{Rewrites, Room, Unentered};
 use crate::history;
 use crate::records::{Account, Record};
 
@@ -72,6 +72,15 @@ impl Programs {
     /// What tells the programs that an entry is written anew: a global of theirs.
     pub fn take_rewrites(&mut self) -> Result<Rewrites, KernelError> {
         Ok(Rewrites::new(take(&mut self.ebpf, ".data.rewrites")?))
+    }
+
+    /// The cgroups that the programs could not enter: globals of theirs.
+    pub fn take_unentered(&mut self) -> Result<Unentered, KernelError> {
+        let noted = take(&mut self.ebpf, ".data.unentered")?;
+        Ok(Unentered::new(
+            noted,
+            take(&mut self.ebpf, ".data.settled")?,
+        ))
     }
 
     /// Tells the programs where the functions lie that name the place of a

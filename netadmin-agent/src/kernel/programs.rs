@@ -13,6 +13,7 @@ use std::{
 use crate::history;
 
 use super::{
+    Limits,
     error::{KernelError, told},
     fixup,
     layout::{Layout, VMLINUX_BTF},
@@ -83,9 +84,6 @@ const WITNESS: &[(&str, Attachment)] = &[(
     Attachment::Fexit("__dev_set_promiscuity"),
 )];
 
-/// Banks of policies, as many as `netadmin_common::guard::BANKS`.
-const BANKS: u32 = netadmin_common::guard::BANKS as u32;
-
 /// The program that sees option values; attached by cgroup.
 const VALUE_PROGRAM: &str = "setsockopt_value";
 
@@ -96,24 +94,6 @@ const SHARED_BY_ALL: &[&str] = &["OVERLAP", "HANDOVER"];
 const TAKEN_OVER: &[&str] = &["CALLS", "EVENTS", "CGROUP_EVENTS", "ACCOUNT"];
 /// Maps that each set has of its own, and that others read.
 const OWN: &[&str] = &["GUARDS", "POLICIES", "NAMES", "BANK", history::MAP];
-
-/// How much fits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Guarded cgroups.
-    pub cgroups: u32,
-    /// Policies.
-    pub policies: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            cgroups: 32_768,
-            policies: 512,
-        }
-    }
-}
 
 /// How to load.
 #[derive(Debug, Default)]
@@ -192,12 +172,14 @@ impl Programs {
         loader.btf(Some(&btf)).allow_unsupported_maps();
         loader.override_global("AYA_LOG_LEVEL", &level, false);
         loader.override_global("GENERATION", &generation, true);
+        let strictest = options.limits.strictest();
+        loader.override_global("STRICTEST", &strictest, true);
         for (global, offset) in layout.globals() {
             loader.override_global(global, offset, true);
         }
         loader.map_max_entries("GUARDS", options.limits.cgroups);
         for map in ["POLICIES", "NAMES"] {
-            loader.map_max_entries(map, BANKS * options.limits.policies);
+            loader.map_max_entries(map, options.limits.strictest() + 1);
         }
         if let (Some(pins), Some(set)) = (&pins, &set) {
             for name in SHARED_BY_ALL {

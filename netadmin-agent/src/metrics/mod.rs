@@ -31,7 +31,7 @@ pub struct Metrics {
     reloads: Family<Reload, Counter>,
     programs: [Counter; 5],
     lines_lost: Counter,
-    use_of: [Gauge; 4],
+    use_of: [Gauge; 5],
 }
 
 /// What the agent looks up when it is asked.
@@ -47,6 +47,8 @@ pub struct Snapshot<'a> {
     pub policies: usize,
     /// Guarded.
     pub cgroups: usize,
+    /// That there was no room for.
+    pub unentered: usize,
     /// How much fits.
     pub limits: Limits,
 }
@@ -88,11 +90,15 @@ const ACCOUNT: [Account; 5] = [
 ];
 
 /// What fits, and how much of it is used.
-const USE: [(&str, &str); 4] = [
+const USE: [(&str, &str); 5] = [
     ("policies", "Policies in force"),
     ("policies_limit", "Most policies that can be"),
     ("guarded_cgroups", "Guarded cgroups"),
     ("guarded_cgroups_limit", "Most cgroups that can be"),
+    (
+        "unentered_cgroups",
+        "New cgroups without room, refused what any policy refuses",
+    ),
 ];
 
 impl Default for Metrics {
@@ -166,6 +172,7 @@ impl Metrics {
             now.limits.policies.into(),
             used(now.cgroups),
             now.limits.cgroups.into(),
+            used(now.unentered),
         ];
         for (gauge, value) in self.use_of.iter().zip(values) {
             gauge.set(value);

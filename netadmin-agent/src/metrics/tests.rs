@@ -21,6 +21,7 @@ const NOW: Snapshot<'_> = Snapshot {
     lines_lost: 5,
     policies: 6,
     cgroups: 7,
+    unentered: 3,
     limits: Limits {
         cgroups: 8,
         policies: 10,
@@ -41,6 +42,7 @@ fn all_is_there_from_the_start() {
         "netadmin_agent_policies_limit 10",
         "netadmin_agent_guarded_cgroups 7",
         "netadmin_agent_guarded_cgroups_limit 8",
+        "netadmin_agent_unentered_cgroups 3",
         "netadmin_agent_policy_reloads_total{outcome=\"applied\"} 11",
         "netadmin_agent_policy_reloads_total{outcome=\"refused\"} 12",
         "# EOF",

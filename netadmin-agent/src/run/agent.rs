@@ -68,14 +68,14 @@ impl Agent {
         sink: Sink,
     ) -> anyhow::Result<Self> {
         let account = programs.take_account()?;
-        let generation = programs.generation();
+        let teller = Teller::new(sink, &programs);
         let lost = programs.take_lost()?;
         Ok(Self {
             programs,
             guards,
             events,
             cgroup_events,
-            teller: Teller::new(sink, generation),
+            teller,
             account,
             dropped: 0,
             behind: false,
@@ -165,6 +165,7 @@ impl Agent {
             self.look_again();
             self.tell_losses();
             self.make_up_for_lost_births();
+            self.enter_the_rest();
             self.manager.alive();
             match wake {
                 _ if !open => return self.stop(),
@@ -297,7 +298,7 @@ impl Agent {
     ) -> Result<(), GuardError> {
         match kind {
             EventKind::CgroupMade => {
-                self.tell_failure(record);
+                self.look_at_failure(record);
                 made(&mut self.guards, record.cgroup, &mut self.programs)
             }
             EventKind::CgroupGone => {
@@ -308,15 +309,42 @@ impl Agent {
         }
     }
 
-    fn tell_failure(&self, record: &EventRecord) {
-        if record.errno != 0 {
-            output::complain(&format!(
-                "netadmin-agent: error: the programs could not guard new cgroup {} (errno {}); \
-                 at most {} cgroups can be guarded at a time (--max-cgroups)\n",
-                record.cgroup,
-                record.errno,
-                self.programs.limits().cgroups,
-            ));
+    fn look_at_failure(&mut self, record: &EventRecord) {
+        if record.errno == 0 {
+            return;
+        }
+        let is_ours = record.generation == self.programs.generation();
+        let then = if is_ours && record.value != 0 {
+            self.guards.not_entered(record);
+            "until there is room, it and new cgroups near it that have no entry are refused \
+             what any policy refuses"
+        } else {
+            "it is under the nearest guarded cgroup above"
+        };
+        output::complain(&format!(
+            "netadmin-agent: error: the programs could not guard new cgroup {} (errno {}); \
+             at most {} cgroups can be guarded at a time (--max-cgroups): {then}\n",
+            record.cgroup,
+            record.errno,
+            self.programs.limits().cgroups,
+        ));
+    }
+
+    /// For those that there was no room for.
+    fn enter_the_rest(&mut self) {
+        if let Err(error) = self.guards.enter_the_rest(&mut self.programs) {
+            output::complain(&format!("netadmin-agent: error: {error}\n"));
+        }
+        let unentered = self.guards.unentered();
+        if unentered == self.history.unentered {
+            return;
+        }
+        self.history.unentered = unentered;
+        self.leave_history();
+        if unentered == 0 {
+            output::complain("netadmin-agent: every guarded cgroup has found room\n");
+        } else {
+            self.tick_soon();
         }
     }
 
@@ -353,6 +381,7 @@ impl Agent {
             lines_lost: self.teller.lost(),
             policies: self.guards.book().policies().policies.len(),
             cgroups: self.guards.count(),
+            unentered: self.guards.unentered(),
             limits: self.programs.limits(),
         })
     }

@@ -1,6 +1,7 @@
 //! Writes policies into the maps of the programs.
 
 use anyhow::Context as _;
+use netadmin_common::PolicyRecord;
 use netadmin_common::glob::MAX_GLOBS;
 use netadmin_common::guard::{EPOCHS, GLOB_COUNTS, POLICY_NAME_LEN, bank_of};
 use netadmin_common::watched::Watched;
@@ -9,6 +10,10 @@ use super::cannot_enforce;
 use crate::kernel::{Families, Programs};
 use crate::policy::{CompiledPolicy, PolicySet};
 use crate::records::Record;
+
+/// What stands in events for the policy of cgroups that there was no room for. (No name
+/// that a policy can have.)
+pub const STRICTEST: &str = "(max-cgroups)";
 
 /// Writes policies into a bank. They come into force when the bank does.
 pub fn publish(policies: &PolicySet, bank: usize, programs: &mut Programs) -> anyhow::Result<()> {
@@ -86,13 +91,21 @@ pub fn turn(epoch: u16, programs: &mut Programs) -> anyhow::Result<()> {
         .context("cannot bring the new policies into force")
 }
 
-/// Tells the programs which calls can matter under any of these sets.
+/// Tells the programs which calls can matter under any of these sets, and what the
+/// strictest of their policies say.
 pub fn publish_watched(sets: &[&PolicySet], programs: &mut Programs) -> anyhow::Result<()> {
     let policies = sets.iter().flat_map(|set| &set.policies);
-    let watched = Watched::of(policies.map(|policy| &policy.record));
+    let records: Vec<&PolicyRecord> = policies.map(|policy| &policy.record).collect();
+    let watched = Watched::of(records.iter().copied());
     let mut map = programs.watched()?;
     map.set(0, Record(watched), 0)
-        .context("cannot say which calls matter")
+        .context("cannot say which calls matter")?;
+    let index = programs.limits().strictest();
+    let strictest = Record(PolicyRecord::strictest(records));
+    let written = programs.policies()?.set(index, strictest, 0);
+    written.context("cannot write what the strictest policies say")?;
+    let written = programs.names()?.set(index, padded(STRICTEST), 0);
+    written.context("cannot write the name of the strictest policies")
 }
 
 /// Tells the programs which generic netlink families there are, from now on.

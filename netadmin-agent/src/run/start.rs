@@ -58,7 +58,8 @@ pub fn start(policies: PolicySet, sink: Sink, options: &RunOptions) -> anyhow::R
     let book = Book::new(policies, limits.policies);
     let tree = Tree::open(mount_point()?)?;
     let entries = entries(&mut programs)?;
-    let mut guards = Guards::new(tree, entries, book);
+    let unentered = programs.take_unentered()?;
+    let mut guards = Guards::new(tree, entries, unentered, book);
     if let Some(known) = known {
         guards.take_over_from(known, &programs);
     }
@@ -100,7 +101,7 @@ pub fn start_witness(sink: Sink) -> anyhow::Result<Agent> {
     let limits = programs.limits();
     let book = Book::new(PolicySet::default(), limits.policies);
     let entries = entries(&mut programs)?;
-    let guards = Guards::new(tree, entries, book);
+    let guards = Guards::new(tree, entries, programs.take_unentered()?, book);
     Agent::new(programs, guards, events, None, sink)
 }
 

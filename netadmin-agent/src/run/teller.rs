@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use netadmin_common::{EventKind, EventRecord};
 
+use super::publish::STRICTEST;
 use crate::breach;
 use crate::cgroups::{Guards, Names};
 use crate::events::{
     Clock, Context, Event, PolicyName, Sink, SinkError, Written, found_events, node_name,
 };
 use crate::inventory::Inventory;
+use crate::kernel::Programs;
 use crate::metrics::Metrics;
 use crate::output;
 
@@ -27,14 +29,15 @@ pub struct Teller {
 }
 
 impl Teller {
-    /// For the events of this generation.
-    pub fn new(sink: Sink, generation: u32) -> Self {
+    /// For the events of these programs.
+    pub fn new(sink: Sink, programs: &Programs) -> Self {
         Self {
             sink,
             node_name: node_name(),
             seq: 0,
             policies: Policies {
-                generation,
+                generation: programs.generation(),
+                strictest: programs.limits().strictest(),
                 former: Former::new(),
             },
             metrics: Metrics::new(),
@@ -116,6 +119,8 @@ fn write(sink: &mut Sink, metrics: &Metrics, event: &Event<'_>) -> bool {
 /// The names of policies, now and before.
 struct Policies {
     generation: u32,
+    /// The index of [`STRICTEST`].
+    strictest: u32,
     former: Former,
 }
 
@@ -123,6 +128,9 @@ impl Policies {
     /// The policy that an event's programs mean.
     fn of<'a>(&'a self, record: &EventRecord, guards: &'a Guards) -> Option<PolicyName<'a>> {
         if record.generation == self.generation {
+            if record.policy == self.strictest {
+                return Some(PolicyName::Former(STRICTEST));
+            }
             let policy = guards.book().policy(record.policy);
             return policy.map(PolicyName::InForce);
         }

@@ -8,7 +8,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use netadmin_common::{
-    EventKind, EventRecord, LAYOUT_VERSION,
+    EventKind, EventRecord, LAYOUT_VERSION, Origin,
     birth::{self, Known},
 };
 
@@ -16,13 +16,16 @@ use crate::{
     births, guard,
     kernel::{Address, cgroup},
     maps::{CGROUP_EVENTS, LOST},
-    report, room, watched,
+    report,
+    room::{self, Failure},
+    unentered,
 };
 
 /// Tracepoint `cgroup_mkdir(cgrp, path)`: the new cgroup gets its creator's
 /// policy; else that which its path leads to; else its parent's. In both banks, so
-/// that a reload meanwhile does not lose it. Where that cannot be told, it gets no entry,
-/// and is under the nearest one above that has one, until the agent decides.
+/// that a reload meanwhile does not lose it. Where that cannot be told, or there is no room
+/// for it, it gets no entry, and is under the nearest one above that has one; if there is
+/// none, it is among the [`unentered`], until the agent decides.
 #[btf_tracepoint(function = "cgroup_mkdir")]
 pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     let group = Address::of::<u8>(ctx.arg(0));
@@ -39,22 +42,29 @@ pub fn cgroup_mkdir(ctx: BtfTracePointContext) -> i32 {
     };
     let born = birth::born(guard::copy_of_current(), parent, by_path);
     let failure = match born {
-        Some(record) if record.names_a_policy() => room::enter(group, id, record).err(),
-        Some(_) => None,
-        None => {
-            watched::set_overflow();
-            Some(-EAGAIN)
+        Some(record) if record.names_a_policy() => {
+            let is_by_guarded = record.origin == Origin::Creator as u32;
+            room::enter(group, id, record).err().map(|failure| Failure {
+                errno: if is_by_guarded {
+                    -EAGAIN
+                } else {
+                    failure.errno
+                },
+                ..failure
+            })
         }
+        Some(_) => None,
+        None => Some(Failure {
+            errno: -EAGAIN,
+            number: unentered::note(group, id),
+        }),
     };
-    tell(
-        EventKind::CgroupMade,
-        id,
-        failure.map_or(0, i32::unsigned_abs),
-    );
+    tell(EventKind::CgroupMade, id, failure);
     0
 }
 
-/// asm-generic/errno-base.h.
+/// asm-generic/errno-base.h. Tells the agent not to go by the path: a guarded task may
+/// have made it.
 const EAGAIN: i32 = 11;
 
 /// Tracepoint `cgroup_rmdir(cgrp, path)`.
@@ -66,7 +76,7 @@ pub fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
     }
     if let Some(id) = cgroup::id(group) {
         room::leave(id);
-        tell(EventKind::CgroupGone, id, 0);
+        tell(EventKind::CgroupGone, id, None);
     }
     0
 }
@@ -74,7 +84,7 @@ pub fn cgroup_rmdir(ctx: BtfTracePointContext) -> i32 {
 /// Tells the agent; if the buffer is full, the record is lost, and the agent, which
 /// finds out by the count, goes through the whole tree.
 #[inline(always)]
-fn tell(kind: EventKind, id: u64, failure: u32) {
+fn tell(kind: EventKind, id: u64, failure: Option<Failure>) {
     let Some(mut entry) = CGROUP_EVENTS.reserve::<EventRecord>(0) else {
         if let Some(lost) = LOST.get_ptr_mut(0) {
             // SAFETY: a live counter of a map.
@@ -88,7 +98,11 @@ fn tell(kind: EventKind, id: u64, failure: u32) {
         // SAFETY: the helper has no preconditions.
         time: unsafe { bpf_ktime_get_boot_ns() },
         cgroup: id,
-        errno: failure,
+        generation: report::generation(),
+        errno: failure
+            .as_ref()
+            .map_or(0, |failure| failure.errno.unsigned_abs()),
+        value: failure.map_or(0, |failure| failure.number.cast_signed()),
         ..EventRecord::default()
     });
     entry.submit(0);

@@ -20,6 +20,8 @@ pub const OLDER: &str = "/bin/netadmin-agent-older";
 
 /// Take-overs in the short test; `cargo xtask soak` sets how many in the long one.
 const TAKEOVERS: usize = 3;
+/// In the long test it tells how far it is, after so many.
+const TOLD_EVERY: usize = 10;
 const TAKEOVERS_SET: &str = "NETADMIN_TEST_TAKEOVERS";
 
 /// One for each kind of program that answers.
@@ -89,6 +91,14 @@ fn attacked() -> Result<()> {
         for tally in [attacker.tally(), births.tally()] {
             let lost = tally.wins == 0 && tally.strange == 0;
             ensure!(lost, "round {round}: {tally:?}");
+        }
+        if (round + 1) % TOLD_EVERY == 0 {
+            // (A test's output is kept until it fails; this is for who waits for hours.)
+            eprintln!(
+                "note: {} of {rounds} rounds: {:?}",
+                round + 1,
+                attacker.tally()
+            );
         }
     }
     // The last one first: it has inherited what keeps the first alive.

@@ -1,15 +1,18 @@
 //! The limits that flags set: what goes beyond them is refused with an error that names
 //! the flag, and what is in force stays whole.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 
+use super::beyond;
+use crate::rig::metrics::{Metrics, free_address};
 use crate::rig::{Cgroup, Container, Standing, Trials, Way, errno_of, poll, run};
 
 const SOON: Duration = Duration::from_secs(60);
-const PARENT: &str = "/netadmin-test/flags";
+pub const PARENT: &str = "/netadmin-test/flags";
 const FLAGS: &[&str] = &["--max-policies", "2", "--max-cgroups", "6"];
 /// More than fit, and none below another.
 const CROWD: usize = 8;
@@ -31,8 +34,12 @@ fn policies(names: &[&str]) -> String {
     })
 }
 
+/// Where a cgroup of this name lies.
+pub fn path(name: &str) -> String {
+    format!("{PARENT}/{name}")
+}
+
 fn limits() -> Result<()> {
-    let path = |name: &str| format!("{PARENT}/{name}");
     let crowd: Vec<String> = (0..CROWD).map(|place| format!("crowd-{place}")).collect();
     let mut all = vec!["kept-1", "kept-2", "new-1"];
     all.extend(crowd.iter().map(String::as_str));
@@ -44,12 +51,18 @@ fn limits() -> Result<()> {
         ("--max-policies", policies(&["kept", "new", "more"])),
         ("--max-cgroups", policies(&["kept", "crowd"])),
     ];
-    let mut standing = Standing::start_with(&policies(&["kept"]), FLAGS)?;
+    let address = free_address()?;
+    let listen = address.to_string();
+    let flags = [FLAGS, &["--metrics", &listen]].concat();
+    let mut standing = Standing::start_with(&policies(&["kept"]), &flags)?;
     for (flag, excess) in &excesses {
+        let before = refused_reloads(address)?;
         refused_at_reload(&mut standing, flag, excess)?;
+        ensure!(refused_reloads(address)? > before, "{flag} is not counted");
         stays(&path("kept-1"), &path("crowd-0"))?;
     }
     ensure!(mark(&path("kept-2"))? == libc::EPERM, "there is no room");
+    beyond::refused_until_there_is_room(&mut standing, address, "crowd-0")?;
     standing.end_agent(Signal::SIGKILL)?;
     for (flag, excess) in &excesses {
         refused_at_start(&standing, flag, excess)?;
@@ -74,6 +87,11 @@ fn refused_at_reload(standing: &mut Standing, flag: &str, excess: &str) -> Resul
     Ok(())
 }
 
+fn refused_reloads(address: SocketAddr) -> Result<u64> {
+    let series = "netadmin_agent_policy_reloads_total{outcome=\"refused\"}";
+    Metrics::scrape(address)?.value(series)
+}
+
 fn refused_at_start(standing: &Standing, flag: &str, excess: &str) -> Result<()> {
     standing.write_policy(excess)?;
     let mut agent = standing.attempt(FLAGS)?;
@@ -89,7 +107,8 @@ fn stays(guarded: &str, free: &str) -> Result<()> {
     Ok(())
 }
 
-fn mark(path: &str) -> Result<i32> {
+/// The errno of `SO_MARK` there.
+pub fn mark(path: &str) -> Result<i32> {
     let container = Container::within(&Cgroup::make(path)?)?;
     Ok(errno_of(&container.attempt(|| Way::Mark.attempt())?))
 }

@@ -1,6 +1,8 @@
 //! Promise 6: fail closed, loudly. What the agent says to bad input, and how
 //! it ends.
 
+mod beyond;
+mod blocked;
 mod flags;
 mod limits;
 mod many;
@@ -16,6 +18,7 @@ use crate::rig::Trials;
 /// All tests of this promise.
 pub fn trials() -> Vec<Trial> {
     let mut trials = Trials::new("promise6");
+    blocked::add(&mut trials);
     flags::add(&mut trials);
     limits::add(&mut trials);
     many::add(&mut trials);

@@ -27,8 +27,8 @@ fn program() -> PathBuf {
     std::env::var_os(ELSEWHERE).map_or_else(|| PROGRAM.into(), PathBuf::from)
 }
 
-/// Under emulation, checking the programs takes the kernel a while.
-const START_LIMIT: Duration = Duration::from_secs(120);
+/// Under emulation, checking the programs takes the kernel a while, on a busy machine more.
+const START_LIMIT: Duration = Duration::from_secs(300);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 const EVENT_LIMIT: Duration = Duration::from_secs(30);
 
