@@ -164,11 +164,18 @@ impl Answer {
             }
             _ => return None,
         };
+        let mut edit = format!("write `{} = \"allow\"`, or give it values", option.name());
+        // Both sections have to let it pass.
+        if let Some(rules) = &policy.net_admin
+            && policy.record.net_admin.refused.contains(kind)
+        {
+            edit = format!("{edit}, and {}", refusal(rules, kind).1);
+        }
         Some(Self {
             kind,
             refused: true,
             why: place(policy, rule, kind),
-            edit: format!("write `{} = \"allow\"`, or give it values", option.name()),
+            edit,
         })
     }
 
