@@ -10,9 +10,6 @@ use crate::apt::{self, Suite};
 use crate::paths::{Cache, write_whole};
 use crate::{image, progress};
 
-/// The package that every suite has, and that names its current kernel.
-const METAPACKAGE: &str = "linux-image-cloud-amd64";
-
 /// The unpacked image's name in a kernel's directory.
 const UNCOMPRESSED: &str = "vmlinux";
 
@@ -35,10 +32,40 @@ const MATRIX: &[Entry] = &[
 /// The kernel that `vm` and `demo` use when none is named.
 pub const USUAL: &str = "6.12";
 
+/// Ends the name of a kernel with every device: `6.12-plain`.
+const PLAIN: &str = "-plain";
+
 #[derive(Debug)]
 struct Entry {
     series: Option<&'static str>,
     suite: &'static str,
+}
+
+/// Debian builds each kernel more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flavour {
+    /// For virtual machines; a fifth of the size.
+    Cloud,
+    /// For any machine: with wireless, CAN, PPP and what else is missing there.
+    Plain,
+}
+
+impl Flavour {
+    /// The package that every suite has, and that names its current kernel.
+    fn metapackage(self) -> &'static str {
+        match self {
+            Self::Cloud => "linux-image-cloud-amd64",
+            Self::Plain => "linux-image-amd64",
+        }
+    }
+
+    /// What it adds to the name of a cloud kernel.
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Cloud => "",
+            Self::Plain => PLAIN,
+        }
+    }
 }
 
 /// A kernel that can be booted.
@@ -85,7 +112,13 @@ impl Display for Kernel {
 
 /// Every kernel of the matrix.
 pub fn matrix(cache: &Cache) -> Result<Vec<Kernel>> {
-    MATRIX.iter().map(|entry| entry.fetch(cache)).collect()
+    let fetch = |entry: &Entry| entry.fetch(cache, Flavour::Cloud);
+    MATRIX.iter().map(fetch).collect()
+}
+
+/// The usual kernel with every device.
+pub fn plain(cache: &Cache) -> Result<Kernel> {
+    named(cache, &format!("{USUAL}{PLAIN}"), None)
 }
 
 /// The kernel a person named: one of the matrix, or the path of an image.
@@ -93,17 +126,21 @@ pub fn named(cache: &Cache, name: &str, modules: Option<&Path>) -> Result<Kernel
     if name.contains('/') {
         return from_path(Path::new(name), modules);
     }
-    if let Some(entry) = MATRIX.iter().find(|entry| entry.is_called(name)) {
-        return entry.fetch(cache);
+    let (series, flavour) = match name.strip_suffix(PLAIN) {
+        Some(series) => (series, Flavour::Plain),
+        None => (name, Flavour::Cloud),
+    };
+    if let Some(entry) = MATRIX.iter().find(|entry| entry.is_called(series)) {
+        return entry.fetch(cache, flavour);
     }
     let mut known = Vec::new();
     for entry in MATRIX {
         let label = match entry.series {
             Some(series) => series.to_owned(),
             None => {
-                let kernel = entry.fetch(cache)?;
-                if kernel.label == name {
-                    return Ok(kernel);
+                let kernel = entry.fetch(cache, Flavour::Cloud)?;
+                if kernel.label == series {
+                    return entry.fetch(cache, flavour);
                 }
                 kernel.label
             }
@@ -111,7 +148,7 @@ pub fn named(cache: &Cache, name: &str, modules: Option<&Path>) -> Result<Kernel
         known.push(label);
     }
     bail!(
-        "no kernel {name:?}: take {}, or the path of an image",
+        "no kernel {name:?}: take {}, one of them with {PLAIN} behind it, or the path of an image",
         known.join(", ")
     )
 }
@@ -148,18 +185,19 @@ impl Entry {
     }
 
     /// From the cache while its index is fresh, or else from the mirror.
-    fn fetch(&self, cache: &Cache) -> Result<Kernel> {
+    fn fetch(&self, cache: &Cache, flavour: Flavour) -> Result<Kernel> {
         let _lock = cache.lock()?;
-        let home = cache.directory(Path::new("kernels").join(self.suite))?;
+        let name = format!("{}{}", self.suite, flavour.ending());
+        let home = cache.directory(Path::new("kernels").join(&name))?;
         let suite = Suite::open(cache, self.suite)?;
         let current = home.join("current");
-        let cached = || unpacked(&home.join(fs::read_to_string(&current).ok()?));
+        let cached = || unpacked(&home.join(fs::read_to_string(&current).ok()?), flavour);
         if suite.is_newer_than_index(&current)
             && let Some(kernel) = cached()
         {
             return Ok(kernel);
         }
-        match (self.download(&suite, &home), cached()) {
+        match (self.download(&suite, &home, flavour), cached()) {
             (Ok(kernel), _) => Ok(kernel),
             (Err(error), Some(kernel)) => {
                 progress::note(&format!("warning: {error:#}"));
@@ -169,27 +207,26 @@ impl Entry {
                 ));
                 Ok(kernel)
             }
-            (Err(error), None) => {
-                Err(error.context(format!("get the kernel of Debian {}", self.suite)))
-            }
+            (Err(error), None) => Err(error.context(format!("get the kernel of Debian {name}"))),
         }
     }
 
-    fn download(&self, suite: &Suite, home: &Path) -> Result<Kernel> {
+    fn download(&self, suite: &Suite, home: &Path, flavour: Flavour) -> Result<Kernel> {
         suite.update_if_old()?;
-        let packages = packages(suite)?;
+        let packages = packages(suite, flavour.metapackage())?;
         let directory = home.join(&packages.release);
-        if unpacked(&directory).is_none() {
+        if unpacked(&directory, flavour).is_none() {
             progress::step(format!("downloading Debian's kernel {}", packages.release));
             let draft = tempfile::tempdir_in(home).context("make a directory")?;
             suite.unpack(&packages.names, draft.path())?;
-            add_uncompressed(draft.path())?;
+            add_uncompressed(draft.path(), flavour)?;
             let draft = draft.keep();
             fs::rename(&draft, &directory)
                 .with_context(|| format!("move into place {}", directory.display()))?;
         }
         write_whole(&home.join("current"), &packages.release)?;
-        unpacked(&directory).with_context(|| format!("{:?} hold no kernel image", packages.names))
+        unpacked(&directory, flavour)
+            .with_context(|| format!("{:?} hold no kernel image", packages.names))
     }
 }
 
@@ -201,10 +238,10 @@ struct Packages {
 }
 
 /// Follows the metapackage to the image package, and that to its parts.
-fn packages(suite: &Suite) -> Result<Packages> {
-    let meta = suite.show(METAPACKAGE)?;
+fn packages(suite: &Suite, metapackage: &str) -> Result<Packages> {
+    let meta = suite.show(metapackage)?;
     let image = image_package(&meta)
-        .with_context(|| format!("{METAPACKAGE} depends on no linux-image-VERSION"))?;
+        .with_context(|| format!("{metapackage} depends on no linux-image-VERSION"))?;
     let record = suite.show(image)?;
     let version = apt::field(&record, "Version").context("the kernel package has no version")?;
     let names = std::iter::once(image)
@@ -241,7 +278,7 @@ fn parts(record: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The kernel in a directory of unpacked packages.
-fn unpacked(directory: &Path) -> Option<Kernel> {
+fn unpacked(directory: &Path, flavour: Flavour) -> Option<Kernel> {
     let modules = find_modules(directory)?;
     let release = modules.file_name()?.to_str()?.to_owned();
     let places = [
@@ -251,15 +288,15 @@ fn unpacked(directory: &Path) -> Option<Kernel> {
     ];
     let image = places.into_iter().find(|place| place.is_file())?;
     Some(Kernel {
-        label: series(&release),
+        label: series(&release) + flavour.ending(),
         image,
         modules: Some(modules),
     })
 }
 
 /// Puts the uncompressed image beside the packages' own, where that can be.
-fn add_uncompressed(directory: &Path) -> Result<()> {
-    let Some(kernel) = unpacked(directory) else {
+fn add_uncompressed(directory: &Path, flavour: Flavour) -> Result<()> {
+    let Some(kernel) = unpacked(directory, flavour) else {
         return Ok(());
     };
     if !kernel

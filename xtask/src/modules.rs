@@ -5,7 +5,7 @@
 
 mod modinfo;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -52,6 +52,8 @@ const AVAILABLE: &[&str] = &[
     "cls_fw",
     "cls_matchall",
     "cls_u32",
+    // rdma_rxe asks for it by its algorithm's name.
+    "crc32_generic",
     "dccp",
     "dccp_ipv4",
     "ebtable_filter",
@@ -71,6 +73,7 @@ const AVAILABLE: &[&str] = &[
     "kcm",
     "l2tp_eth",
     "l2tp_netlink",
+    "mac80211_hwsim",
     "netconsole",
     "netlink_diag",
     "nf_conntrack",
@@ -78,6 +81,8 @@ const AVAILABLE: &[&str] = &[
     "nf_nat",
     "nf_tables",
     "nfnetlink_acct",
+    "nfnetlink_log",
+    "nfnetlink_queue",
     "nft_chain_nat",
     "nft_compat",
     "nft_ct",
@@ -88,6 +93,7 @@ const AVAILABLE: &[&str] = &[
     "ovpn",
     "ppp_generic",
     "raw_diag",
+    "rdma_rxe",
     "sch_fq_codel",
     "sch_htb",
     "sch_ingress",
@@ -223,26 +229,29 @@ impl Chosen {
         Ok(())
     }
 
-    /// Every module that `module` needs, the nearest first, as modprobe wants them.
-    fn needed_by<'a>(&'a self, module: &'a Module, found: &mut Vec<&'a str>) {
+    /// The positions of every module that `module` needs.
+    fn needed_by(&self, module: &Module, found: &mut BTreeSet<usize>) {
         for name in &module.info.depends {
             let position = self.positions.get(&canonical(name)).copied().flatten();
-            let Some(needed) = position.map(|position| &self.order[position]) else {
-                continue;
-            };
-            if !found.contains(&needed.path.as_str()) {
-                found.push(&needed.path);
-                self.needed_by(needed, found);
+            if let Some(position) = position
+                && found.insert(position)
+            {
+                self.needed_by(&self.order[position], found);
             }
         }
     }
 
-    /// `modules.dep`.
+    /// `modules.dep`. modprobe loads what a line lists from its end on, so there each
+    /// stands before those that it needs.
     fn dependencies(&self) -> String {
         let line = |module: &Module| {
-            let mut found = Vec::new();
+            let mut found = BTreeSet::new();
             self.needed_by(module, &mut found);
-            let needed: String = found.iter().map(|path| format!(" {path}")).collect();
+            let paths = found
+                .iter()
+                .rev()
+                .map(|&position| &self.order[position].path);
+            let needed: String = paths.map(|path| format!(" {path}")).collect();
             format!("{}:{needed}\n", module.path)
         };
         self.order.iter().map(line).collect()
@@ -340,7 +349,8 @@ mod tests {
         let order = vec![
             module("net/stp.ko", &[]),
             module("net/llc-x.ko", &["stp"]),
-            module("b.ko", &["llc-x", "stp"]),
+            // The one that is needed by the other comes first here.
+            module("b.ko", &["stp", "llc-x"]),
         ];
         let names = ["stp", "llc_x", "b"];
         let positions = names

@@ -9,14 +9,14 @@ use crate::kernels::{self, Kernel};
 use crate::node::Node;
 use crate::paths::Cache;
 use crate::tally::Tally;
-use matrix::Matrix;
+use matrix::{Matrix, Special};
 
 use crate::{bench, build, progress, setup};
 
 /// What `cargo xtask test` was asked for.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Test on this kernel only (may be given more than once): 6.1, 6.12, 7.x, or an image's path
+    /// Test on this kernel only (may be given more than once): 6.1, 6.12, 7.x, one of them with -plain behind it, or an image's path
     #[arg(long, value_name = "KERNEL")]
     kernel: Vec<String>,
     /// Leave the virtual machines out
@@ -60,13 +60,13 @@ fn run_parts(options: &Options, tally: &mut Tally) -> Result<()> {
         let programs = build::programs(&object)?;
         let cache = Cache::locate()?;
         let kernels = chosen(options, &cache)?;
-        let node = node(&cache, &kernels, filter)?;
+        let special = special(&cache, &kernels, filter)?;
         let matrix = Matrix {
             cache: &cache,
             programs: &programs,
             filter,
         };
-        *tally += matrix.run(&kernels, node.as_ref())?;
+        *tally += matrix.run(&kernels, &special)?;
         let usual = kernels.iter().find(|kernel| kernel.label == kernels::USUAL);
         if let (Some(kernel), None) = (usual, filter) {
             *tally += bench::gate(&cache, kernel, &programs)?;
@@ -75,12 +75,17 @@ fn run_parts(options: &Options, tally: &mut Tally) -> Result<()> {
     Ok(())
 }
 
-/// The node, on one kernel only, unless that or its tests were not asked for.
-fn node(cache: &Cache, kernels: &[Kernel], filter: Option<&str>) -> Result<Option<(Kernel, Node)>> {
+/// The node, and the plain kernel, each of the usual series only, unless that or its
+/// tests were not asked for.
+fn special(cache: &Cache, kernels: &[Kernel], filter: Option<&str>) -> Result<Special> {
     let usual = kernels.iter().find(|kernel| kernel.label == kernels::USUAL);
-    let usual = usual.filter(|_| matrix::runs_on_a_node(filter));
-    let with_node = |kernel: &Kernel| Ok((kernel.clone(), Node::prepare(cache)?));
-    usual.map(with_node).transpose()
+    let with_node = |kernel: &Kernel| anyhow::Ok((kernel.clone(), Node::prepare(cache)?));
+    let node = usual.filter(|_| matrix::runs_on_a_node(filter));
+    let plain = usual.filter(|_| matrix::runs_on_a_plain_kernel(filter));
+    Ok(Special {
+        node: node.map(with_node).transpose()?,
+        plain: plain.map(|_| kernels::plain(cache)).transpose()?,
+    })
 }
 
 fn chosen(options: &Options, cache: &Cache) -> Result<Vec<Kernel>> {

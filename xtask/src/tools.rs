@@ -17,7 +17,10 @@ const SUITE: &str = "trixie";
 
 /// The packages, and what is taken from each.
 const TOOLS: &[(&str, &[&str])] = &[
-    ("iproute2", &["ip", "bridge", "tc", "ss", "devlink", "tipc"]),
+    (
+        "iproute2",
+        &["ip", "bridge", "tc", "ss", "dcb", "devlink", "rdma", "tipc"],
+    ),
     ("tcpdump", &["tcpdump"]),
     ("ethtool", &["ethtool"]),
     ("libcap2-bin", &["capsh"]),
@@ -35,6 +38,8 @@ const TOOLS: &[(&str, &[&str])] = &[
     ("ipvsadm", &["ipvsadm"]),
     ("libteam-utils", &["teamnl"]),
     ("nfacct", &["nfacct"]),
+    ("iw", &["iw"]),
+    ("wireless-tools", &["iwconfig"]),
 ];
 
 /// `ifconfig`, `brctl`, `modprobe` and all the rest, but not the shell: this one

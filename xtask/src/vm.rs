@@ -42,7 +42,7 @@ pub struct Outcome {
 /// What `cargo xtask vm` was asked for.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Kernel: one of the matrix (6.1, 6.12, 7.x), or the path of an image
+    /// Kernel: one of the matrix (6.1, 6.12, 7.x), with -plain behind it for the one with every device, or the path of an image
     #[arg(long, value_name = "KERNEL", default_value = kernels::USUAL)]
     kernel: String,
     /// Modules of a kernel given by path: its lib/modules/RELEASE

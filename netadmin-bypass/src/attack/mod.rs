@@ -5,6 +5,7 @@
 //! the errno is exact. Nothing here knows of cgroups, policies or the agent.
 
 pub mod abi;
+pub mod bpf;
 mod call;
 pub mod control;
 pub mod fdb;
@@ -14,6 +15,7 @@ pub mod ioctl;
 pub mod kind;
 pub mod link;
 pub mod netlink;
+pub mod nfnetlink;
 pub mod openvswitch;
 pub mod packet;
 pub mod ppp;

@@ -196,6 +196,17 @@ pub const AREAS: &[Area] = &[
         ],
     },
     Area {
+        name: "tunnels_by_ioctl",
+        allow: &["ioctl.private"],
+        probe: "modprobe ipip",
+        set_up: "modprobe ipip",
+        lines: &[
+            "ip tunnel add tun8 mode ipip remote 203.0.113.8",
+            "ip tunnel change tun8 mode ipip remote 203.0.113.9",
+            "ip tunnel del tun8",
+        ],
+    },
+    Area {
         name: "vconfig",
         allow: &["ioctl.vlan"],
         probe: "true",
@@ -287,6 +298,21 @@ pub const AREAS: &[Area] = &[
             "devlink dev reload pci/0000:ff:1f.7 2>&1 | tee /dev/stderr | \
              grep -q 'No such device'",
         ],
+    },
+    Area {
+        name: "data_center_bridging",
+        allow: &["dcb.*"],
+        probe: "true",
+        set_up: "true",
+        // As above: a dummy has no priority groups.
+        lines: &["dcb app add dev dev0 dscp-prio 1:1 2>&1 | tee /dev/stderr | grep -q 'not supp'"],
+    },
+    Area {
+        name: "statistics",
+        allow: &["stats.*"],
+        probe: "true",
+        set_up: "true",
+        lines: &["ip stats set dev dev0 l3_stats on"],
     },
     Area {
         name: "wireguard",

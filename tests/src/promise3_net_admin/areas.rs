@@ -8,13 +8,15 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::area::{AREAS, Area, BASE};
 use super::places::pf_key;
+use super::plain;
 use crate::attack::process::{Ran, shell};
 use crate::rig::{Cgroup, Container, DEFERRED, Event, Stage, Trials, Watch, poll};
 
 /// One policy for each area.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let head = "version = 1\n".to_owned();
-    AREAS.iter().fold(head, |text, area| text + &policy(area))
+    let all = AREAS.iter().chain(plain::AREAS);
+    all.fold(head, |text, area| text + &policy(area))
 });
 
 fn policy(area: &Area) -> String {
@@ -31,8 +33,9 @@ fn cgroup_of(area: &Area) -> String {
     format!("/netadmin-test/guarded/{}", area.name)
 }
 
-pub fn add(trials: &mut Trials) {
-    for area in AREAS {
+/// The tests of these areas, three for each.
+pub fn add(trials: &mut Trials, areas: &'static [Area]) {
+    for area in areas {
         let mut add = |name: String, body: fn(&Stage<'_>, &'static Area) -> Result<()>| {
             trials.where_it_is(area.probe, &POLICY, &name, move |stage| body(stage, area));
         };
@@ -49,6 +52,10 @@ pub fn add(trials: &mut Trials) {
             is_refused,
         );
     }
+}
+
+/// Reading, under the same policies.
+pub fn add_dumps(trials: &mut Trials) {
     trials.guarded(&POLICY, "dumps_are_as_without_the_capability", dumps);
 }
 

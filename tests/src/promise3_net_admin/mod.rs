@@ -19,9 +19,11 @@ mod beside;
 #[cfg(test)]
 mod catalogue;
 mod conditions;
+mod crafted;
 mod differential;
 mod options;
 mod places;
+mod plain;
 mod ppp;
 mod sysctls;
 mod ulp;
@@ -33,15 +35,20 @@ use crate::rig::Trials;
 /// All tests of this promise.
 pub fn trials() -> Vec<Trial> {
     let mut trials = Trials::new("promise3");
-    areas::add(&mut trials);
+    areas::add(&mut trials, area::AREAS);
+    areas::add_dumps(&mut trials);
     places::add(&mut trials);
     arrivals::add(&mut trials);
     beside::add(&mut trials);
     conditions::add(&mut trials);
+    crafted::add(&mut trials);
     options::add(&mut trials);
-    ppp::add(&mut trials);
     sysctls::add(&mut trials);
     ulp::add(&mut trials);
     differential::add(&mut trials);
-    trials.finish()
+    let mut plain = Trials::new("promise3::plain");
+    plain::add(&mut plain);
+    let mut all = trials.finish();
+    all.append(&mut plain.finish());
+    all
 }

@@ -72,16 +72,6 @@ pub fn add(trials: &mut Trials) {
     .on(|| shell("ip tunnel add sit7 mode sit remote 192.0.2.7").map(drop))
     .under(ADDRESSES)
     .twins(trials);
-    let wireless = "[ -e /proc/net/wireless ]";
-    let name = "siocsiwcommit_is_looked_at_unguarded";
-    trials.where_it_is(wireless, POLICY, name, |stage| {
-        let errno = crate::rig::errno_of(&stage.unguarded()?.attempt(wireless_commit)?);
-        ensure!(errno == libc::EOPNOTSUPP, "errno {errno}");
-        Ok(())
-    });
-    trials.where_it_is(wireless, POLICY, "siocsiwcommit_is_refused", |stage| {
-        refused(stage, wireless_commit, "ioctl.wireless")
-    });
     trials.unguarded(POLICY, "unknown_ioctl_succeeds_unguarded", |stage| {
         stage.unguarded()?.run(unix_file)
     });
@@ -145,11 +135,6 @@ pub fn pf_key() -> io::Result<()> {
 
 /// `SIOCUNIXFILE` (linux/un.h): a descriptor of the socket's file.
 const SIOCUNIXFILE: libc::c_ulong = 0x89e0;
-
-/// The kernel asks for the capability before it looks whether the device is wireless.
-fn wireless_commit() -> io::Result<()> {
-    ioctl::wireless_commit("lo")
-}
 
 /// An ioctl that the catalogue does not have.
 fn unix_file() -> io::Result<()> {

@@ -8,12 +8,10 @@ use std::os::fd::OwnedFd;
 
 use anyhow::Result;
 
+use super::plain::POLICY;
 use crate::attack::ppp;
 use crate::attack::process::shell;
 use crate::rig::{Expected, Refusal, Stage, Trials, Watch};
-
-/// What else makes devices.
-const POLICY: &str = deny_all_but!("link.*", "tun.*", "ioctl.*");
 
 const GRANTED: &str = deny_all_but!("ppp.use");
 

@@ -4,6 +4,7 @@ use std::io;
 
 const CAP_NET_ADMIN: u32 = 12;
 const CAP_NET_RAW: u32 = 13;
+const CAP_BPF: u32 = 39;
 /// More than any kernel has; those it has not are refused with EINVAL.
 const CAP_LAST: u32 = 63;
 const LINUX_CAPABILITY_VERSION_3: u32 = 0x2008_0522;
@@ -16,6 +17,8 @@ pub enum Capabilities {
     Network,
     /// `CAP_NET_ADMIN` alone.
     NetAdmin,
+    /// `CAP_NET_ADMIN`, `CAP_NET_RAW` and `CAP_BPF`.
+    NetworkAndBpf,
     /// Everything.
     All,
     /// Exactly `CAP_NET_RAW`.
@@ -33,6 +36,7 @@ impl Capabilities {
         // Of what stays here, root's programs get all back when they are executed.
         let stays: &[u32] = match self {
             Self::Raw => &[CAP_NET_RAW],
+            Self::NetworkAndBpf => &[CAP_NET_ADMIN, CAP_NET_RAW, CAP_BPF],
             _ => &[CAP_NET_ADMIN, CAP_NET_RAW],
         };
         for capability in 0..=CAP_LAST {
@@ -44,6 +48,7 @@ impl Capabilities {
             Self::Nothing => 0,
             Self::NetAdmin => 1 << CAP_NET_ADMIN,
             Self::Raw => 1 << CAP_NET_RAW,
+            Self::NetworkAndBpf => 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW | 1 << CAP_BPF,
             _ => 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW,
         })
     }
@@ -71,8 +76,8 @@ pub fn with_net_admin_in_effect<T>(work: impl FnOnce() -> io::Result<T>) -> io::
     with(1 << CAP_NET_ADMIN, work)
 }
 
-fn with<T>(effective: u32, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let both = 1 << CAP_NET_ADMIN | 1 << CAP_NET_RAW;
+fn with<T>(effective: u64, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let both = 1u64 << CAP_NET_ADMIN | 1 << CAP_NET_RAW;
     set(effective, both)?;
     let result = work();
     set(both, both)?;
@@ -80,14 +85,15 @@ fn with<T>(effective: u32, work: impl FnOnce() -> io::Result<T>) -> io::Result<T
 }
 
 /// Permitted, effective and inheritable alike.
-fn set_exactly(low_word: u32) -> io::Result<()> {
-    set(low_word, low_word)
+fn set_exactly(capabilities: u64) -> io::Result<()> {
+    set(capabilities, capabilities)
 }
 
 /// `capset(2)`.
-fn set(effective: u32, permitted: u32) -> io::Result<()> {
+fn set(effective: u64, permitted: u64) -> io::Result<()> {
     let header = [LINUX_CAPABILITY_VERSION_3, 0];
-    let data = [[effective, permitted, permitted], [0; 3]];
+    let words = |shift: u32| [effective, permitted, permitted].map(|set| (set >> shift) as u32);
+    let data = [words(0), words(32)];
     // SAFETY: the kernel reads two words of header and six of data.
     match unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), data.as_ptr()) } {
         0 => Ok(()),

@@ -62,6 +62,13 @@ impl Container {
         self
     }
 
+    /// Gives its root `CAP_BPF`.
+    #[must_use]
+    pub fn with_bpf(mut self) -> Self {
+        self.capabilities = Capabilities::NetworkAndBpf;
+        self
+    }
+
     /// Takes `CAP_NET_RAW` from its root.
     #[must_use]
     pub fn without_net_raw(mut self) -> Self {

@@ -24,6 +24,9 @@ const NODE_RUNNER: &str = "/usr/bin/netadmin-nodetest";
 /// Begins the names of the tests that run on a node, and only those.
 const ON_A_NODE: &str = "node";
 
+/// In the names of the tests of what only plain kernels have; on others they are ignored.
+const ON_A_PLAIN_KERNEL: &str = "::plain::";
+
 /// Begins the names of the tests that want a kernel without `bpf` in its LSM
 /// list; on any other they are ignored.
 const WITHOUT_BPF: &str = "no_bpf_in_the_lsm_list";
@@ -80,11 +83,24 @@ pub fn runs_on_a_node(filter: Option<&str>) -> bool {
     filter.is_none_or(|name| name.starts_with(ON_A_NODE))
 }
 
+/// Whether a plain kernel's own tests are among those so named.
+pub fn runs_on_a_plain_kernel(filter: Option<&str>) -> bool {
+    filter.is_none_or(|name| name.contains("plain"))
+}
+
+/// The machines for some of the tests.
+#[derive(Debug)]
+pub struct Special {
+    /// A node, and its kernel.
+    pub node: Option<(Kernel, Node)>,
+    /// A plain kernel.
+    pub plain: Option<Kernel>,
+}
+
 impl Matrix<'_> {
-    /// Runs the tests on each kernel, and those of a node on its kernel, if there
-    /// is one. A machine uses one core (its processors take turns), so there are
+    /// Runs the tests on each kernel, and those of special machines there. A machine uses one core (its processors take turns), so there are
     /// as many at a time as there are cores.
-    pub fn run(&self, kernels: &[Kernel], node: Option<&(Kernel, Node)>) -> Result<Tally> {
+    pub fn run(&self, kernels: &[Kernel], special: &Special) -> Result<Tally> {
         let ways = boots(self.filter);
         let on_each = |kernel| {
             let boot = move |&(append, which): &_| Boot {
@@ -95,15 +111,25 @@ impl Matrix<'_> {
             };
             ways.iter().map(boot)
         };
-        let on_a_node = node.map(|(kernel, node)| Boot {
+        let on_a_node = special.node.as_ref().map(|(kernel, node)| Boot {
             kernel,
             node: Some(node),
             append: "",
             which: self.filter,
         });
+        let on_a_plain_kernel = special.plain.as_ref().map(|kernel| Boot {
+            kernel,
+            node: None,
+            append: "",
+            which: self.filter.or(Some(ON_A_PLAIN_KERNEL)),
+        });
         // What takes longest first: the newer a kernel, the longer.
         let on_kernels = kernels.iter().rev().flat_map(on_each);
-        let boots: Vec<_> = on_a_node.into_iter().chain(on_kernels).collect();
+        let boots: Vec<_> = on_a_node
+            .into_iter()
+            .chain(on_kernels)
+            .chain(on_a_plain_kernel)
+            .collect();
         let mut labels: Vec<_> = boots.iter().map(Boot::label).collect();
         labels.dedup();
         progress::step(format!("running the VM tests on {}", labels.join(", ")));
@@ -216,12 +242,20 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use super::{Lines, WITHOUT_BPF, boots, runs_on_a_node};
+    use super::{
+        Lines, ON_A_PLAIN_KERNEL, WITHOUT_BPF, boots, runs_on_a_node, runs_on_a_plain_kernel,
+    };
 
     #[test]
     fn the_tests_of_a_node_run_there_and_no_others() {
         assert!(boots(Some("node::each")).is_empty() && runs_on_a_node(Some("node::each")));
         assert!(!runs_on_a_node(Some("siocsifflags")) && runs_on_a_node(None));
+    }
+
+    #[test]
+    fn a_plain_kernel_is_booted_for_all_tests_or_for_its_own() {
+        assert!(runs_on_a_plain_kernel(None) && runs_on_a_plain_kernel(Some(ON_A_PLAIN_KERNEL)));
+        assert!(!runs_on_a_plain_kernel(Some("siocsifflags")));
     }
 
     #[test]
