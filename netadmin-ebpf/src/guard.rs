@@ -2,7 +2,7 @@
 
 use core::{
     ffi::c_void,
-    ptr::{addr_of, from_mut},
+    ptr::{self, addr_of, from_mut},
 };
 
 use aya_ebpf::helpers::generated::{
@@ -12,13 +12,14 @@ use netadmin_common::{
     GuardEntry, GuardRecord, PolicyRecord,
     birth::Known,
     guard::{
-        Assigned, BANKS, EPOCH, NO_POLICY, NO_POLICY_HERE, POLICY, assigned, bank_of, flags, is_of,
+        Assigned, BANKS, EPOCH, NO_POLICY, NO_POLICY_HERE, POLICY, assigned, bank_of,
+        entered_place, flags, is_of,
     },
 };
 
 use crate::{
     kernel::{Address, cgroup},
-    maps::{BANK, GUARDS, POLICIES},
+    maps::{BANK, ENTERED, GUARDS, POLICIES},
     rewrites, unentered, watched,
 };
 
@@ -110,7 +111,7 @@ pub fn entry() -> Option<&'static GuardEntry> {
 
 #[inline(always)]
 fn entry_above(cgroup: u64) -> Option<&'static GuardEntry> {
-    let entry = entry_of(cgroup);
+    let entry = may_have_entry(cgroup).then(|| entry_of(cgroup)).flatten();
     if entry.is_none() && (rewrites::are_under_way() || watched::has_overflowed()) {
         return (guarded_ancestor() != 0).then_some(&ELSEWHERE);
     }
@@ -235,6 +236,15 @@ extern "C" fn climb_up(_level: u32, climb: *mut Climb) -> i64 {
     // One that is just being replaced has other policies: then the new one is entered.
     climb.found = copy.map(|(id, entry)| read(entry, id).unwrap_or(GuardRecord::NONE).policies);
     if climb.found.is_some() { STOP } else { GO_ON }
+}
+
+/// Whether a cgroup is worth a lookup, which costs some ten times as much.
+#[inline(always)]
+fn may_have_entry(cgroup: u64) -> bool {
+    ENTERED
+        .get(entered_place(cgroup))
+        // SAFETY: a live byte of a map.
+        .is_none_or(|entered| unsafe { ptr::from_ref(entered).read_volatile() } != 0)
 }
 
 /// The entry of a cgroup. While a program has it, it may become another cgroup's

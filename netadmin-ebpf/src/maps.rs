@@ -16,7 +16,7 @@ use netadmin_common::{
     call::CallRecord,
     event::{EventAccount, HISTORY_LEN},
     glob::{GlobRecord, MAX_GLOBS},
-    guard::{BANK_WORDS, BANKS, Handover, POLICY_NAME_LEN},
+    guard::{BANK_WORDS, BANKS, ENTERED_LEN, Handover, POLICY_NAME_LEN},
 };
 
 use crate::{
@@ -44,6 +44,12 @@ const CGROUP_EVENTS_LEN: u32 = 1 << 18;
 #[map]
 pub static GUARDS: HashMap<u64, GuardEntry> =
     HashMap::with_max_entries(MAX_CGROUPS, BPF_F_NO_PREALLOC);
+
+/// By the end of an id: 1 if a cgroup with such an id was ever entered in `GUARDS`. Set
+/// before that, and never taken back, since ids share a place: what has 0 here has no
+/// entry, and needs no lookup.
+#[map]
+pub static ENTERED: Array<u8> = Array::with_max_entries(ENTERED_LEN, 0);
 
 /// The epoch in force, whose bank holds the policies in force; then words about the globs
 /// of each bank.

@@ -3,9 +3,19 @@
 
 use core::ptr::addr_of;
 
-use netadmin_common::{GuardEntry, GuardRecord, birth::Known, guard::Room};
+use netadmin_common::{
+    GuardEntry, GuardRecord,
+    birth::Known,
+    guard::{Room, entered_place},
+};
 
-use crate::{globals::Shared, guard, kernel::Address, maps::GUARDS, unentered, watched};
+use crate::{
+    globals::Shared,
+    guard,
+    kernel::Address,
+    maps::{ENTERED, GUARDS},
+    unentered, watched,
+};
 
 /// `E2BIG` (asm-generic/errno-base.h): what a full map answers.
 const E2BIG: i32 = 7;
@@ -43,8 +53,9 @@ pub fn enter(group: Address, id: u64, record: GuardRecord) -> Result<(), Failure
             number: 0,
         });
     }
-    GUARDS
-        .insert(id, GuardEntry::new(id, &record), 0)
+    ENTERED
+        .set(entered_place(id), 1, 0)
+        .and_then(|()| GUARDS.insert(id, GuardEntry::new(id, &record), 0))
         .map_err(|errno| Failure {
             errno,
             number: unentered::note(group, id),

@@ -4,7 +4,7 @@ use std::collections::HashMap as Index;
 use std::path::Path;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError};
-use netadmin_common::guard::{Assigned, BANKS, POLICY_NAME_LEN, bank_of};
+use netadmin_common::guard::{Assigned, BANKS, POLICY_NAME_LEN, bank_of, entered_place};
 use netadmin_common::{GuardEntry, GuardRecord, Origin, PolicyRecord};
 
 use crate::kernel::pins::PinnedSet;
@@ -30,6 +30,8 @@ pub struct EarlierError {
 /// what versions agree on: see ARCHITECTURE.md.)
 pub struct Earlier {
     guards: HashMap<MapData, u64, Record<GuardEntry>>,
+    /// Sets of before layout 9 look up every cgroup.
+    entered: Option<Array<MapData, u8>>,
     names: Array<MapData, [u8; POLICY_NAME_LEN]>,
     epoch: u16,
     most_cgroups: u32,
@@ -49,9 +51,12 @@ impl Earlier {
         let epoch: Array<_, u32> = Array::try_from(open(&set.entry("BANK"))?)?;
         let guards = MapData::from_pin(set.entry("GUARDS"))?;
         let most_cgroups = guards.info()?.max_entries();
+        let entered = set.entry("ENTERED");
+        let entered = entered.exists().then(|| open(&entered)).transpose()?;
         Ok(Self {
             most_cgroups,
             guards: HashMap::try_from(Map::from_map_data(guards)?)?,
+            entered: entered.map(Array::try_from).transpose()?,
             names: Array::try_from(open(&set.entry("NAMES"))?)?,
             epoch: epoch.get(&0, 0)? as u16,
         })
@@ -97,6 +102,10 @@ impl Earlier {
         };
         let epoch = self.epoch;
         record.policies[bank_of(epoch)] = Assigned { policy, epoch };
+        if let Some(entered) = &mut self.entered {
+            // First what says that there is something to be looked up.
+            entered.set(entered_place(id), 1, 0)?;
+        }
         self.guards
             .insert(id, Record(GuardEntry::new(id, &record)), 0)
     }

@@ -1,6 +1,7 @@
 //! The entries of the map of guarded cgroups.
 
-use aya::maps::{HashMap, MapData, MapError};
+use aya::maps::{Array, HashMap, MapData, MapError};
+use netadmin_common::guard::entered_place;
 use netadmin_common::{GuardEntry, GuardRecord};
 
 use super::guards::GuardError;
@@ -16,6 +17,7 @@ const BPF_EXIST: u64 = 2;
 /// The map, and the room in it.
 pub struct Entries {
     map: HashMap<MapData, u64, Record<GuardEntry>>,
+    entered: Array<MapData, u8>,
     rewrites: Rewrites,
     room: Room,
     limit: u32,
@@ -25,12 +27,14 @@ impl Entries {
     /// None yet, and at most `limit`.
     pub fn new(
         map: HashMap<MapData, u64, Record<GuardEntry>>,
+        entered: Array<MapData, u8>,
         rewrites: Rewrites,
         room: Room,
         limit: u32,
     ) -> Self {
         Self {
             map,
+            entered,
             rewrites,
             room,
             limit,
@@ -62,7 +66,9 @@ impl Entries {
         let flags = if known.is_some() { BPF_EXIST } else { BPF_ANY };
         let entry = Record(GuardEntry::new(id, &record));
         let begun = self.rewrites.begin();
-        let written = begun.and_then(|()| self.map.insert(id, entry, flags));
+        // First what says that there is something to be looked up.
+        let entered = begun.and_then(|()| self.entered.set(entered_place(id), 1, 0));
+        let written = entered.and_then(|()| self.map.insert(id, entry, flags));
         let written = written.and_then(|()| self.room.changed(known, Some(record)));
         written.map_err(|source| self.error(path, source))
     }

@@ -132,6 +132,11 @@ impl Programs {
         take(&mut self.ebpf, "GUARDS")
     }
 
+    /// Which ids of cgroups the programs look up at all, for keeps.
+    pub fn take_entered(&mut self) -> Result<Array<MapData, u8>, KernelError> {
+        take(&mut self.ebpf, "ENTERED")
+    }
+
     /// The count of births and deaths that the agent was not told of, for keeps.
     pub fn take_lost(&mut self) -> Result<Array<MapData, u64>, KernelError> {
         take(&mut self.ebpf, "LOST")

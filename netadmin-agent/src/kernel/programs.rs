@@ -93,7 +93,14 @@ const SHARED_BY_ALL: &[&str] = &["OVERLAP", "HANDOVER"];
 /// way, and events that are not read yet.
 const TAKEN_OVER: &[&str] = &["CALLS", "EVENTS", "CGROUP_EVENTS", "ACCOUNT"];
 /// Maps that each set has of its own, and that others read.
-const OWN: &[&str] = &["GUARDS", "POLICIES", "NAMES", "BANK", history::MAP];
+const OWN: &[&str] = &[
+    "GUARDS",
+    "ENTERED",
+    "POLICIES",
+    "NAMES",
+    "BANK",
+    history::MAP,
+];
 
 /// How to load.
 #[derive(Debug, Default)]

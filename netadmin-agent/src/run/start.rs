@@ -108,7 +108,8 @@ pub fn start_witness(sink: Sink) -> anyhow::Result<Agent> {
 fn entries(programs: &mut Programs) -> anyhow::Result<Entries> {
     let limit = programs.limits().cgroups;
     let (rewrites, room) = (programs.take_rewrites()?, programs.take_room()?);
-    Ok(Entries::new(programs.take_guards()?, rewrites, room, limit))
+    let (map, entered) = (programs.take_guards()?, programs.take_entered()?);
+    Ok(Entries::new(map, entered, rewrites, room, limit))
 }
 
 fn lock(ephemeral: bool) -> anyhow::Result<Option<Rc<Pins>>> {
