@@ -53,6 +53,12 @@ fn ends_as_it_does() -> Result<()> {
         ("exit 7", 7),
         ("kill -KILL $$", 128 + 9),
         (attack, 2),
+        // In the outer cgroup, whose entry `exec` itself has written.
+        (
+            "echo $$ > /sys/fs/cgroup$(dirname $(cut -d: -f3 /proc/self/cgroup))/cgroup.procs \
+             || exit 9; unshare -n ip link set lo promisc on",
+            2,
+        ),
         // Whatever it leaves behind ends with it.
         (
             "mkdir -p /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/below; sleep 600 & exit 0",
