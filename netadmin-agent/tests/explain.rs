@@ -38,6 +38,7 @@ impl Policy {
         text += &format!("[policy.net_admin]\ndefault = \"{}\"\n", self.default);
         for (key, list) in [("allow", &self.allow), ("deny", &self.deny)] {
             if !list.is_empty() {
+                let list: Vec<_> = list.iter().collect();
                 text += &format!("{key} = {list:?}\n");
             }
         }
