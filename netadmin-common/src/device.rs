@@ -100,12 +100,10 @@ impl Device {
         kind::adds_address(&self.kind) || self.kind == kind::VLAN && own
     }
 
-    /// Whether opening it uploads addresses that it cannot filter (`__dev_open`).
+    /// Whether it hands addresses to its ports: a bond or a team.
     #[inline(always)]
-    pub fn uploads_addresses(&self) -> bool {
-        (self.has_addresses != 0)
-            & (self.promiscuous_for_addresses == 0)
-            & (self.priv_flags & IFF_UNICAST_FLT == 0)
+    pub fn has_members(&self) -> bool {
+        self.kind.is(&kind::BOND) | self.kind.is(&kind::TEAM) != 0
     }
 }
 

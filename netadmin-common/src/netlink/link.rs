@@ -303,9 +303,15 @@ pub struct LinkView {
     /// Whether some port of the bridge that the device is, or is a port of, is not
     /// promiscuous: 0 or 1.
     pub quiet_ports: u32,
-    /// Whether closing and opening some port of the vrf that the device is would make
-    /// something promiscuous: 0 or 1.
+    /// Whether it would make something promiscuous that some port of the vrf that the
+    /// device is is closed and opened; or that some port of the bond or team that the
+    /// device or its master is gets another address: 0 or 1.
     pub restless_ports: u32,
+    /// Whether some port of the bond or team that the device is filters no addresses: 0
+    /// or 1.
+    pub unfiltered_ports: u32,
+    /// Explicit padding, always zero.
+    pub reserved: u32,
 }
 
 impl LinkView {

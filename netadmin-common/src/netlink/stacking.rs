@@ -11,7 +11,8 @@ use crate::catalogue::OperationKind::{
     PromiscuousUnjudged,
 };
 use crate::device::{
-    ABOVE_FIXED, ABOVE_LISTENED, ABOVE_MISSED, ABOVE_OPENED, IFF_PROMISC, IFF_UP, kind,
+    ABOVE_FIXED, ABOVE_LISTENED, ABOVE_MISSED, ABOVE_OPENED, IFF_PROMISC, IFF_UNICAST_FLT, IFF_UP,
+    kind,
 };
 
 const MACVLAN_MODE_PASSTHRU: u32 = 8;
@@ -219,20 +220,23 @@ fn lower_filters(request: &LinkRequest, view: &LinkView) -> bool {
 }
 
 /// Options of a bond, or of a port of it, may make another port the active one,
-/// which gets what the bond has (`bond_hw_addr_swap`).
+/// which gets what the bond has (`bond_hw_addr_swap`), and the bond's address or the
+/// other's (`bond_do_fail_over_mac`). So may who joins, of which the rest is judged
+/// elsewhere.
 #[inline(always)]
 pub fn bond_operation(
     request: &LinkRequest,
     view: &LinkView,
     change: u32,
 ) -> Option<OperationKind> {
-    if change & EXISTS == 0 {
-        return None;
-    }
-    let optioned = (view.device.kind == kind::BOND) & (request.has_data != 0);
+    let exists = change & EXISTS != 0;
+    let joins = change & JOINS != 0;
+    let optioned = exists & (view.device.kind == kind::BOND) & (request.has_data != 0);
     let of_port = (view.master.kind == kind::BOND)
-        & (change & JOINS == 0)
-        & (request.has_port_data | request.has_master != 0);
+        & (joins | exists & (request.has_port_data | request.has_master != 0));
+    if of_port & joins & !optioned {
+        return (view.restless_ports != 0).then_some(PromiscuousUnicastFilter);
+    }
     let bond = if optioned {
         &view.device
     } else if of_port {
@@ -243,7 +247,8 @@ pub fn bond_operation(
     if (bond.flags & IFF_PROMISC != 0) | (view.unstable != 0) {
         return Some(PromiscuousStacked);
     }
-    (bond.has_addresses != 0).then_some(PromiscuousUnicastFilter)
+    let readdresses = (bond.above & ABOVE_FIXED != 0) | (view.restless_ports != 0);
+    ((bond.has_addresses != 0) | readdresses).then_some(PromiscuousUnicastFilter)
 }
 
 /// Whether the device, its master or a port gets an address that is not
@@ -255,25 +260,48 @@ pub fn address_operation(
     change: u32,
 ) -> Option<OperationKind> {
     let (device, master) = (&view.device, &view.master);
+    let opens = change & OPENS != 0;
+    // What a bond or a team hands to who joins.
+    let handed =
+        (change & JOINS != 0) & ((master.has_addresses != 0) | (master.above & ABOVE_FIXED != 0));
+    if change & EXISTS == 0 {
+        // (What is made filters nothing, as far as is known.)
+        return handed.then_some(PromiscuousUnicastFilter);
+    }
     // br_del_if, __bond_release_one: the master may take the address of another port.
     let leaves = change & LEAVES != 0;
-    if (change & EXISTS == 0) | (change & (OPENS | READDRESSED | LEAVES) == 0) {
-        return None;
-    }
-    let opens = change & OPENS != 0;
     let readdressed = (change & READDRESSED != 0) & (request.has_master | request.has_address != 0);
-    // vlan_device_event; and what a bond or a team hands to who joins.
+    // vlan_device_event.
     let for_itself = opens & (device.above & ABOVE_OPENED != 0)
         | readdressed & (device.above & ABOVE_FIXED != 0)
-        | (change & JOINS != 0) & ((master.has_addresses != 0) | (master.above & ABOVE_FIXED != 0));
+        | handed;
     // bond_set_dev_addr, br_stp_recalculate_bridge_id: the master's address may
     // follow.
     let for_master =
         (readdressed | leaves) & (master.index != 0) & (master.above & ABOVE_FIXED != 0);
-    let raises = opens & device.uploads_addresses()
+    // bond_set_mac_address, team_set_mac_address.
+    let for_ports = readdressed & device.has_members() & (view.restless_ports != 0);
+    let raises = opens & uploads_addresses(request, view)
         | for_itself & !device.filters_unicast()
-        | for_master & !master.filters_unicast();
+        | for_master & !master.filters_unicast()
+        | for_ports;
     raises.then_some(PromiscuousUnicastFilter)
+}
+
+/// Whether opening the device uploads addresses, to itself or to those below it, which
+/// cannot filter them (`__dev_open`).
+#[inline(always)]
+fn uploads_addresses(request: &LinkRequest, view: &LinkView) -> bool {
+    let device = &view.device;
+    let below = (device.stacked != 0)
+        & if device.has_members() {
+            view.unfiltered_ports != 0
+        } else {
+            !lower_filters(request, view)
+        };
+    (device.has_addresses != 0)
+        & (device.promiscuous_for_addresses == 0)
+        & ((device.priv_flags & IFF_UNICAST_FLT == 0) | below)
 }
 
 /// A port that learns or floods makes others promiscuous, and without vlan

@@ -2,6 +2,7 @@
 //! `__rtnl_newlink` and the drivers have it.
 
 mod addresses;
+mod bonds;
 mod bridges;
 mod creation;
 mod exceptions;

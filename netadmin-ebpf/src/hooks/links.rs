@@ -107,9 +107,21 @@ extern "C" fn netadmin_look(request: *const LinkRequest, view: *mut LinkView, ne
         None
     };
     view.quiet_ports = u32::from(bridge.is_some_and(neighbours::quiet_ports));
-    let vrf = device.filter(|_| view.device.kind == kind::VRF);
-    view.restless_ports = u32::from(vrf.is_some_and(neighbours::restless_ports));
+    look_at_ports(view, device, master);
     0
+}
+
+/// What a vrf, a bond or a team does to its ports.
+#[inline(always)]
+fn look_at_ports(view: &mut LinkView, device: Option<Address>, master: Option<Address>) {
+    let vrf = device.filter(|_| view.device.kind == kind::VRF);
+    let device = device.filter(|_| view.device.has_members());
+    let master = master.filter(|_| view.master.has_members());
+    let restless = vrf.is_some_and(neighbours::restless_ports)
+        || device.is_some_and(neighbours::ports_to_readdress)
+        || master.is_some_and(neighbours::ports_to_readdress);
+    view.restless_ports = u32::from(restless);
+    view.unfiltered_ports = u32::from(device.is_some_and(neighbours::unfiltered_ports));
 }
 
 /// No device. (A number, where the verifier would see that an absent one was never

@@ -275,6 +275,66 @@ extern "C" fn stop_at_restless(_step: u32, ports: *mut Ports) -> i64 {
     }
 }
 
+/// Whether some port of a bond or team would, if it got another address, make itself, or
+/// what lies below it, promiscuous.
+#[inline(always)]
+pub fn ports_to_readdress(master: Address) -> bool {
+    netdev_ports_to_readdress(master.value()) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netdev_ports_to_readdress(master: u64) -> u32 {
+    Ports::of(Address::from_field(master)).any(stop_at_readdressed)
+}
+
+extern "C" fn stop_at_readdressed(_step: u32, ports: *mut Ports) -> i64 {
+    // SAFETY: `any` passes valid ones.
+    let port = unsafe { (*ports).advance() };
+    match port.and_then(minds_address) {
+        None | Some(true) => STOP,
+        Some(false) => GO_ON,
+    }
+}
+
+/// `vlan_dev_set_mac_address`, `macvlan_set_mac_address`; and `vlan_device_event` of
+/// what lies above the port, besides its master. Of ports with ports not all is seen.
+#[inline(always)]
+fn minds_address(port: Address) -> Option<bool> {
+    let kind = netdev::kind(port)?;
+    if (kind.is(&kind::VLAN) | kind.is(&kind::MACVLAN) | kind.is(&kind::MACVTAP) != 0)
+        && !filters(netdev::lower(port)?)?
+    {
+        return Some(true);
+    }
+    let head = port.at(&layout::NET_DEVICE_UPPER);
+    let first = Address::from_field(head.load()?);
+    let others_above = Address::from_field(first.load()?) != head;
+    let has_ports = kind.is(&kind::BOND) | kind.is(&kind::TEAM) != 0;
+    Some((others_above || has_ports) && !filters(port)?)
+}
+
+/// Whether some port of a bond or team filters no addresses.
+#[inline(always)]
+pub fn unfiltered_ports(master: Address) -> bool {
+    netdev_unfiltered_ports(master.value()) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netdev_unfiltered_ports(master: u64) -> u32 {
+    Ports::of(Address::from_field(master)).any(stop_at_unfiltered)
+}
+
+extern "C" fn stop_at_unfiltered(_step: u32, ports: *mut Ports) -> i64 {
+    // SAFETY: `any` passes valid ones.
+    let port = unsafe { (*ports).advance() };
+    match port.and_then(filters) {
+        None | Some(false) => STOP,
+        Some(true) => GO_ON,
+    }
+}
+
 /// As `stacking.rs` of netadmin-common judges one that is opened.
 #[inline(always)]
 fn is_restless(port: Address) -> Option<bool> {

@@ -2,6 +2,7 @@
 //! raises the promiscuity of a device; what does not raise it is not touched.
 
 mod addresses;
+mod bonds;
 mod drivers;
 mod exceptions;
 mod handed_back;
@@ -38,6 +39,7 @@ pub fn trials() -> Vec<Trial> {
     masters::add(&mut trials);
     addresses::add(&mut trials);
     ports::add(&mut trials);
+    bonds::add(&mut trials);
     drivers::add(&mut trials);
     exceptions::add(&mut trials);
     tripwire::add(&mut trials);
