@@ -1,5 +1,6 @@
 //! The shared records, as aya's typed maps want them.
 
+use netadmin_common::ethtool::{EthtoolPlace, Sight};
 use netadmin_common::glob::GlobRecord;
 use netadmin_common::guard::Room;
 use netadmin_common::unentered::Unentered;
@@ -28,6 +29,10 @@ unsafe impl aya::Pod for Record<Watched> {}
 unsafe impl aya::Pod for Record<Room> {}
 // SAFETY: as above.
 unsafe impl aya::Pod for Record<Unentered> {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Record<EthtoolPlace> {}
+// SAFETY: as above.
+unsafe impl aya::Pod for Record<Sight> {}
 
 /// The programs' account of the events, for each processor.
 pub type Account = PerCpuArray<MapData, Record<EventAccount>>;

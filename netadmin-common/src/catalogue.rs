@@ -43,7 +43,7 @@ macro_rules! operation_kinds {
 /// From this number on, operations are pieces of `CAP_NET_ADMIN`.
 pub const FIRST_PIECE: u16 = 32;
 
-// Numbers are never used again. Those of `link.*` lie within one word of a
+// Numbers are never used again (225 was all of ethtool's ioctl). Those of `link.*` lie within one word of a
 // `PieceSet`, so that what a link message asks for is one mask.
 operation_kinds! {
     /// IFF_PROMISC asked for by flag on a device that has it not.
@@ -332,10 +332,39 @@ operation_kinds! {
     /// A family that has no name here.
     GenlOther = 208, "genl.other", "NETLINK_GENERIC";
 
+    /// Speed, duplex and negotiation, by ethtool's ioctl.
+    EthtoolLink = 209, "ioctl.ethtool.link", "ETHTOOL_SSET, ETHTOOL_SLINKSETTINGS, ETHTOOL_NWAY_RST";
+    /// Wake-on-LAN read or set, with its password.
+    EthtoolWol = 210, "ioctl.ethtool.wol", "ETHTOOL_GWOL, ETHTOOL_SWOL";
+    /// Interrupt coalescing, of a device or of its queues.
+    EthtoolCoalesce = 211, "ioctl.ethtool.coalesce", "ETHTOOL_SCOALESCE, ETHTOOL_PERQUEUE";
+    /// The sizes of rings.
+    EthtoolRing = 212, "ioctl.ethtool.ring", "ETHTOOL_SRINGPARAM";
+    /// Pause frames.
+    EthtoolPause = 213, "ioctl.ethtool.pause", "ETHTOOL_SPAUSEPARAM";
+    /// Offloads and other features.
+    EthtoolFeatures = 214, "ioctl.ethtool.features", "ETHTOOL_SFEATURES, ETHTOOL_SFLAGS, ETHTOOL_S*CSUM, ETHTOOL_SSG, ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_SGRO, ETHTOOL_SUFO";
+    /// How many queues there are.
+    EthtoolChannels = 215, "ioctl.ethtool.channels", "ETHTOOL_SCHANNELS";
+    /// How received packets are spread over queues.
+    EthtoolRss = 216, "ioctl.ethtool.rss", "ETHTOOL_SRXFHINDIR, ETHTOOL_SRSSH";
+    /// Rules that steer received packets, and what is hashed of them.
+    EthtoolRules = 217, "ioctl.ethtool.rules", "ETHTOOL_SRXCLSRLINS, ETHTOOL_SRXCLSRLDEL, ETHTOOL_SRXFH";
+    /// Forward error correction.
+    EthtoolFec = 218, "ioctl.ethtool.fec", "ETHTOOL_SFECPARAM";
+    /// Energy-efficient Ethernet.
+    EthtoolEee = 219, "ioctl.ethtool.eee", "ETHTOOL_SEEE";
+    /// The device's EEPROM read or written.
+    EthtoolEeprom = 220, "ioctl.ethtool.eeprom", "ETHTOOL_GEEPROM, ETHTOOL_SEEPROM";
+    /// A plugged-in module's EEPROM read.
+    EthtoolModule = 221, "ioctl.ethtool.module", "ETHTOOL_GMODULEINFO, ETHTOOL_GMODULEEEPROM";
+    /// Firmware written to the device.
+    EthtoolFlash = 222, "ioctl.ethtool.flash", "ETHTOOL_FLASHDEV";
+    /// The device's registers and firmware dumps read.
+    EthtoolDump = 223, "ioctl.ethtool.dump", "ETHTOOL_GREGS, ETHTOOL_SET_DUMP, ETHTOOL_GET_DUMP_FLAG, ETHTOOL_GET_DUMP_DATA";
+
     /// A tun or tap device made or attached to.
     TunAttach = 224, "tun.attach", "TUNSETIFF";
-    /// Device settings by ethtool's ioctl, whatever the sub-command.
-    IoctlEthtool = 225, "ioctl.ethtool", "SIOCETHTOOL";
     /// Registers of a PHY.
     IoctlMii = 226, "ioctl.mii", "SIOCGMIIPHY, SIOCGMIIREG, SIOCSMIIREG";
     /// Hardware time stamps.
@@ -358,6 +387,20 @@ operation_kinds! {
     SysctlWrite = 235, "sysctl.write", "net.*";
     /// A BPF program loaded or attached where CAP_NET_ADMIN is asked for.
     BpfUse = 236, "bpf.use", "bpf";
+    /// Flags of the driver's own.
+    EthtoolPrivateFlags = 237, "ioctl.ethtool.private_flags", "ETHTOOL_SPFLAGS";
+    /// Tunables of the device or its PHY.
+    EthtoolTunable = 238, "ioctl.ethtool.tunable", "ETHTOOL_STUNABLE, ETHTOOL_PHY_STUNABLE";
+    /// What the driver writes to the kernel's log.
+    EthtoolMsgLevel = 239, "ioctl.ethtool.msglvl", "ETHTOOL_SMSGLVL";
+    /// The device's self-test.
+    EthtoolTest = 240, "ioctl.ethtool.test", "ETHTOOL_TEST";
+    /// Parts of the device reset.
+    EthtoolReset = 241, "ioctl.ethtool.reset", "ETHTOOL_RESET";
+    /// The device made to blink.
+    EthtoolIdentify = 242, "ioctl.ethtool.identify", "ETHTOOL_PHYS_ID";
+    /// Any other sub-command of ethtool's ioctl.
+    EthtoolOther = 243, "ioctl.ethtool.other", "SIOCETHTOOL";
     /// PPP: its device opened, an interface made or attached to.
     PppUse = 248, "ppp.use", "/dev/ppp, PPPIOCNEWUNIT, PPPIOCATTACH, PPPIOCATTCHAN";
     /// What asks for CAP_NET_ADMIN and is none of the above.

@@ -1,6 +1,7 @@
 //! Which piece of the capability an ioctl is.
 
 use crate::catalogue::OperationKind as Op;
+use crate::ethtool::SIOCETHTOOL;
 
 /// The piece that a command is (linux/sockios.h, linux/if_tun.h, linux/ppp-ioctl.h); `None` for
 /// commands that ask for nothing, or are not known. Which of the flags
@@ -29,8 +30,8 @@ pub fn ioctl_piece(command: u32) -> Option<Op> {
         0x8940 | 0x8941 => Op::IoctlBridge,
         // SIOCSIFTXQLEN.
         0x8943 => Op::LinkQueues,
-        // SIOCETHTOOL.
-        0x8946 => Op::IoctlEthtool,
+        // (Its sub-command says more: see ethtool.rs.)
+        SIOCETHTOOL => Op::EthtoolOther,
         // SIOCGMIIPHY, SIOCGMIIREG, SIOCSMIIREG.
         0x8947..=0x8949 => Op::IoctlMii,
         // SIOCGSKNS, TUNGETDEVNETNS.

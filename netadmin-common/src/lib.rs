@@ -14,6 +14,7 @@ pub mod call;
 pub mod catalogue;
 pub mod decide;
 pub mod device;
+pub mod ethtool;
 pub mod event;
 pub mod glob;
 pub mod grants;

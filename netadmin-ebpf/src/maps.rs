@@ -14,6 +14,7 @@ use aya_ebpf::{
 use netadmin_common::{
     GuardEntry, PolicyRecord,
     call::CallRecord,
+    ethtool::Sight,
     event::{EventAccount, HISTORY_LEN},
     glob::{GlobRecord, MAX_GLOBS},
     guard::{BANK_WORDS, BANKS, ENTERED_LEN, Handover, POLICY_NAME_LEN},
@@ -86,6 +87,10 @@ pub static POLICIES: Array<PolicyRecord> = Array::with_max_entries(MAX_POLICIES,
 /// [`netadmin_common::OperationKind`]; 0 for one that is not known.
 #[map]
 pub static FAMILIES: Array<u32> = Array::with_max_entries(GENL_IDS, 0);
+
+/// What `ethtool_sight` saw; for as long as the agent learns.
+#[map]
+pub static SIGHT: Array<Sight> = Array::with_max_entries(1, 0);
 
 /// Where functions of the kernel lie, see [`crate::kernel::symbols`]: the first
 /// address of each, and the one after its last.

@@ -18,8 +18,10 @@ use aya_ebpf::{
 
 const EPERM: i32 = 1;
 const SIOCSIFFLAGS: u32 = 0x8914;
+const SIOCETHTOOL: u32 = 0x8946;
+const ETHTOOL_STXCSUM: u32 = 0x17;
 const IFF_PROMISC: u16 = 0x100;
-/// `offsetof(struct ifreq, ifr_flags)`.
+/// `offsetof(struct ifreq, ifr_flags)`, and of `ifr_data`.
 const IFR_FLAGS: u64 = 16;
 const SOL_SOCKET: i32 = 1;
 const SO_PRIORITY: i32 = 12;
@@ -49,14 +51,27 @@ fn is_guarded() -> bool {
 pub fn naive_file_ioctl(ctx: LsmContext) -> i32 {
     let command: u32 = ctx.arg(1);
     let request: u64 = ctx.arg(2);
-    if command != SIOCSIFFLAGS || !is_guarded() {
+    if !matches!(command, SIOCSIFFLAGS | SIOCETHTOOL) || !is_guarded() {
         return 0;
     }
-    let mut flags = 0u16;
-    let from = (request + IFR_FLAGS) as *const core::ffi::c_void;
-    // SAFETY: room for two bytes; the helper checks the address.
-    let read = unsafe { bpf_copy_from_user((&raw mut flags).cast(), 2, from) };
-    answer(read != 0 || flags & IFF_PROMISC != 0)
+    let refused = if command == SIOCSIFFLAGS {
+        copied(request + IFR_FLAGS).is_none_or(|flags: u16| flags & IFF_PROMISC != 0)
+    } else {
+        copied(request + IFR_FLAGS)
+            .and_then(copied)
+            .is_none_or(|sub_command: u32| sub_command == ETHTOOL_STXCSUM)
+    };
+    answer(refused)
+}
+
+/// What the caller's memory says at this moment; may sleep.
+#[inline(always)]
+fn copied<T: Default>(from: u64) -> Option<T> {
+    let mut value = T::default();
+    let size = size_of::<T>() as u32;
+    // SAFETY: the room is as large as said; the helper checks the address.
+    let read = unsafe { bpf_copy_from_user((&raw mut value).cast(), size, from as *const _) };
+    (read == 0).then_some(value)
 }
 
 /// Hook `socket_setsockopt(sock, level, optname)`.

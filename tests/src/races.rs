@@ -22,9 +22,21 @@ match.cgroups = ["/netadmin-test/guarded/**"]
 SO_MARK = { deny = [13, 42] }
 "#;
 
+/// Grants what a dummy has not, and not the offloads that it has.
+const ETHTOOL_POLICY: &str = r#"version = 1
+[[policy]]
+name = "cnf"
+match.cgroups = ["/netadmin-test/guarded/**"]
+[policy.net_admin]
+default = "allow"
+deny = ["ioctl.ethtool.features"]
+"#;
+
 /// How many calls: enough for a guard that can lose to lose very often.
 const FLIPS: u64 = 100_000;
 const STALLS: u64 = 500;
+/// The same of a call that takes long.
+const LONG_FLIPS: u64 = 20_000;
 /// `cargo xtask soak` sets it: how many times as many.
 const MULTIPLIER: &str = "NETADMIN_TEST_RACE_MULTIPLIER";
 
@@ -38,7 +50,7 @@ struct Race {
     tries: u64,
 }
 
-const RACES: [Race; 6] = [
+const RACES: [Race; 7] = [
     Race {
         target: "SIOCSIFFLAGS",
         technique: "flip",
@@ -74,6 +86,12 @@ const RACES: [Race; 6] = [
         technique: "flip",
         policy: MARK_POLICY,
         tries: FLIPS,
+    },
+    Race {
+        target: "SIOCETHTOOL",
+        technique: "flip",
+        policy: ETHTOOL_POLICY,
+        tries: LONG_FLIPS,
     },
 ];
 

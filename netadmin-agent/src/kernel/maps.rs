@@ -158,7 +158,7 @@ impl Programs {
     }
 }
 
-fn map<'a, T>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<T, KernelError>
+pub(super) fn map<'a, T>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<T, KernelError>
 where
     T: TryFrom<&'a mut aya::maps::Map, Error = MapError>,
 {

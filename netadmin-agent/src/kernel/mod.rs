@@ -3,6 +3,7 @@
 mod btf;
 mod control;
 mod error;
+mod ethtool;
 mod families;
 mod fixup;
 mod layout;

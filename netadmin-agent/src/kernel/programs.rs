@@ -32,7 +32,7 @@ static OBJECT: &[u8] = include_bytes_aligned!(concat!(env!("OUT_DIR"), "/netadmi
 
 /// How a program is attached.
 #[derive(Clone, Copy)]
-enum Attachment {
+pub(super) enum Attachment {
     Lsm(&'static str),
     Fentry(&'static str),
     Fexit(&'static str),
@@ -239,6 +239,7 @@ impl Programs {
         let judging = Instant::now();
         self.show_control_message()?;
         sysfs::provoke();
+        self.learn_ethtool()?;
         for &(name, attachment) in ANSWERERS {
             self.load_program(name, attachment)?;
         }
@@ -299,7 +300,7 @@ impl Programs {
         Ok(())
     }
 
-    fn load_program(
+    pub(super) fn load_program(
         &mut self,
         name: &'static str,
         attachment: Attachment,

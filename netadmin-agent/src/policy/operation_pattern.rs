@@ -27,6 +27,9 @@ impl PatternError {
     /// What to do.
     pub fn help(&self) -> String {
         match self {
+            Self::Unknown(name) if begins_names(name) => {
+                format!("write `{name}.*`, or one of them")
+            }
             Self::Unknown(name) => {
                 let names = pieces().map(OperationKind::name);
                 match nearest(name, names) {
@@ -47,6 +50,11 @@ pub fn pieces() -> impl Iterator<Item = OperationKind> {
         .iter()
         .copied()
         .filter(|kind| kind.is_piece())
+}
+
+fn begins_names(name: &str) -> bool {
+    let below = |kind: OperationKind| kind.name().strip_prefix(name)?.strip_prefix('.').map(drop);
+    pieces().any(|kind| below(kind).is_some())
 }
 
 /// A name of an operation, or the beginning of several.
@@ -133,6 +141,8 @@ mod tests {
     fn what_names_nothing_is_an_error_with_its_reason() {
         let error = |text| OperationPattern::parse(text).expect_err("an error");
         assert_eq!(error("link.upp").help(), "did you mean `link.up`?");
+        let old = error("ioctl.ethtool").help();
+        assert_eq!(old, "write `ioctl.ethtool.*`, or one of them");
         assert!(matches!(error("link*"), PatternError::Star(_)));
         assert!(matches!(error("*.add"), PatternError::Star(_)));
         assert!(matches!(error("lnk.*"), PatternError::MatchesNothing(_)));

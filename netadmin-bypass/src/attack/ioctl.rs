@@ -107,7 +107,8 @@ impl Request {
         &self.0
     }
 
-    fn make(&mut self, family: Family, command: u32) -> io::Result<()> {
+    /// Makes it on a socket of this family.
+    pub fn make(&mut self, family: Family, command: u32) -> io::Result<()> {
         call::ioctl(family.socket()?.as_fd(), command, &mut self.0)
     }
 }

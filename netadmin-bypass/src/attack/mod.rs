@@ -8,6 +8,7 @@ pub mod abi;
 pub mod bpf;
 mod call;
 pub mod control;
+pub mod ethtool;
 pub mod fdb;
 mod held;
 pub mod inet;

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use super::Try;
 use super::arena::Arena;
 use crate::attack::abi::{Number, call};
+use crate::attack::ethtool::{self, ETHTOOL_GTXCSUM, ETHTOOL_SCHANNELS, ETHTOOL_STXCSUM};
 use crate::attack::ioctl::{self, Family};
 use crate::attack::packet::{MREQ_LEN, PACKET_DROP_MEMBERSHIP, packet_socket};
 use crate::attack::sockopt::{set_bytes, udp_socket};
@@ -14,6 +15,7 @@ use crate::device::FlagsFile;
 use crate::make;
 
 const SIOCSIFFLAGS: usize = 0x8914;
+const SIOCETHTOOL: usize = 0x8946;
 const PACKET_ADD_MEMBERSHIP: usize = 1;
 const PACKET_MR_MULTICAST: u32 = 0;
 const PACKET_MR_PROMISC: u32 = 1;
@@ -31,11 +33,19 @@ pub enum Target {
     Priority,
     /// The value of `SO_MARK`: 13 or 12, for a guard with a set of values.
     Mark,
+    /// The sub-command of `SIOCETHTOOL`: one that a dummy has not, or checksums off.
+    Ethtool,
 }
 
 impl Target {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Flags, Self::Membership, Self::Priority, Self::Mark];
+    pub const ALL: [Self; 5] = [
+        Self::Flags,
+        Self::Membership,
+        Self::Priority,
+        Self::Mark,
+        Self::Ethtool,
+    ];
 
     /// The name for people.
     pub fn name(self) -> &'static str {
@@ -44,6 +54,7 @@ impl Target {
             Self::Membership => "PACKET_ADD_MEMBERSHIP",
             Self::Priority => "SO_PRIORITY",
             Self::Mark => "SO_MARK",
+            Self::Ethtool => "SIOCETHTOOL",
         }
     }
 
@@ -54,6 +65,7 @@ impl Target {
             Self::Membership => [PACKET_MR_MULTICAST | ETHERNET, PACKET_MR_PROMISC | ETHERNET],
             Self::Priority => [5, 7],
             Self::Mark => [12, 13],
+            Self::Ethtool => [ETHTOOL_SCHANNELS, ETHTOOL_STXCSUM],
         }
     }
 
@@ -61,6 +73,10 @@ impl Target {
     /// copy can be held up.
     pub fn begins_with_a_device(self) -> bool {
         matches!(self, Self::Flags | Self::Membership)
+    }
+
+    fn has_a_device(self) -> bool {
+        self.begins_with_a_device() || self == Self::Ethtool
     }
 
     fn option(self) -> Option<SocketOption> {
@@ -89,9 +105,11 @@ impl Attacker {
     pub fn new(target: Target, number: usize) -> io::Result<Self> {
         let device = format!("bypassvictim{number}");
         let (mut index, mut flags) = (0, None);
-        if target.begins_with_a_device() {
+        if target.has_a_device() {
             make::dummy(&device)?;
             index = index_of(&device)?;
+        }
+        if target.begins_with_a_device() {
             flags = Some(FlagsFile::open(&device)?);
         }
         let (socket, before) = match target {
@@ -100,7 +118,7 @@ impl Attacker {
                 (Family::Inet.socket()?, request.bytes()[..16].to_vec())
             }
             Target::Membership => (packet_socket()?, index.to_ne_bytes().to_vec()),
-            Target::Priority | Target::Mark => (udp_socket()?, Vec::new()),
+            Target::Priority | Target::Mark | Target::Ethtool => (udp_socket()?, Vec::new()),
         };
         let arena = Arena::new(&before)?;
         arena.set(target.words()[0]);
@@ -120,6 +138,8 @@ impl Attacker {
             Ok(()) => self.look(),
             Err(error) => match error.raw_os_error() {
                 Some(libc::EPERM | libc::EACCES) => Ok(Try::Refused),
+                // The harmless word, which got as far as the device.
+                Some(libc::EOPNOTSUPP) if self.target == Target::Ethtool => Ok(Try::Passed),
                 _ => Err(error),
             },
         }
@@ -130,7 +150,12 @@ impl Attacker {
         let address = self.arena.address();
         let option =
             |level: i32, name: usize, len| [fd, level.cast_unsigned() as usize, name, address, len];
+        let request = ethtool::request(&self.device, address)?;
         let (number, arguments) = match self.target {
+            Target::Ethtool => {
+                let request = request.bytes().as_ptr().addr();
+                (Number::IOCTL, [fd, SIOCETHTOOL, request, 0, 0])
+            }
             Target::Flags => (Number::IOCTL, [fd, SIOCSIFFLAGS, address, 0, 0]),
             Target::Membership => (
                 Number::SETSOCKOPT,
@@ -153,6 +178,9 @@ impl Attacker {
     fn look(&mut self) -> io::Result<Try> {
         let won = match &self.flags {
             Some(flags) => flags.read()? & IFF_PROMISC != 0,
+            None if self.target == Target::Ethtool => {
+                ethtool::make(&self.device, ETHTOOL_GTXCSUM, 0)? == 0
+            }
             None => self.option_is_the_other()?,
         };
         match self.target {
@@ -193,7 +221,7 @@ impl Attacker {
 
     /// Removes its device.
     pub fn remove(&self) -> io::Result<()> {
-        if !self.target.begins_with_a_device() {
+        if !self.target.has_a_device() {
             return Ok(());
         }
         crate::attack::link::delete(&self.device)

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// linux/capability.h.
-const CAP_NET_ADMIN: u32 = 12;
+pub const CAP_NET_ADMIN: u32 = 12;
 const CAP_NET_RAW: u32 = 13;
 
 /// Hook `capable(cred, ns, cap, opts)`.
@@ -64,8 +64,7 @@ fn answer(ctx: LsmContext, entry: &GuardEntry) -> i32 {
         Call::Other if capability == CAP_NET_ADMIN => sysfs::refuses(&guard),
         _ => false,
     };
-    let refused =
-        refused || capability == CAP_NET_ADMIN && pieces::refuses(&guard, call, ctx.arg(3));
+    let refused = refused || capability == CAP_NET_ADMIN && pieces::refuses(&ctx, &guard, call);
     report::answer(refused, EPERM)
 }
 

@@ -6,6 +6,7 @@ pub mod capable;
 pub mod cgroups;
 pub mod control;
 pub mod datagram;
+pub mod ethtool;
 pub mod family;
 pub mod ioctl;
 pub mod leaving;

@@ -6,9 +6,11 @@
 //! recorded could be of an earlier call; a return address on the stack cannot.
 //! What none of this explains is `unclassified`.
 
+use aya_ebpf::programs::LsmContext;
 use netadmin_common::{
-    OperationKind, SocketOption, Via,
+    OperationKind, SocketOption, Value, Via,
     call::{CALL_ALLOWED, CALL_REFUSED},
+    ethtool::{SIOCETHTOOL, ethtool_piece, untold_piece},
     ioctl::{ioctl_piece, ioctl_piece_besides, is_question},
     netlink::{Class, LinkView, NETLINK_ROUTE, classify, pieces::FLAGS},
     policy::MODE_AUDIT,
@@ -16,7 +18,7 @@ use netadmin_common::{
 };
 
 use super::{
-    control,
+    control, ethtool,
     ioctl::{SIOCSIFFLAGS, way},
     links,
 };
@@ -36,10 +38,11 @@ const CAP_OPT_NOAUDIT: u32 = 2;
 
 /// Whether the current task's policy refuses `CAP_NET_ADMIN` here.
 #[inline(always)]
-pub fn refuses(guard: &Guard, call: Call, options: u32) -> bool {
+pub fn refuses(ctx: &LsmContext, guard: &Guard, call: Call) -> bool {
     if !guard.policy.rules_net_admin() {
         return false;
     }
+    let options: u32 = ctx.arg(3);
     let call = if task::uses_io_uring() && netadmin_in_task_work() != 0 {
         Call::Other
     } else {
@@ -52,7 +55,7 @@ pub fn refuses(guard: &Guard, call: Call, options: u32) -> bool {
         Call::Getsockopt { level, optname } => {
             (sockopt_piece(level, optname, true), Via::Getsockopt)
         }
-        Call::Ioctl { command, .. } => return refuses_ioctl(guard, command),
+        Call::Ioctl { command, .. } => return refuses_ioctl(ctx, guard, command),
         Call::Read => return refuses_quietly(guard, OperationKind::ReadDetails),
         Call::Bind => (OperationKind::NetlinkGroups, Via::Capable),
         Call::Socket => (OperationKind::SocketCreate, Via::Capable),
@@ -113,7 +116,7 @@ fn recorded_option() -> (OperationKind, Via) {
 
 /// `dev_ioctl` and its like. Some ask twice, since `dev_load` asks too.
 #[inline(always)]
-fn refuses_ioctl(guard: &Guard, command: u32) -> bool {
+fn refuses_ioctl(ctx: &LsmContext, guard: &Guard, command: u32) -> bool {
     let via = way(command).map_or(Via::Ioctl, |(via, _)| via);
     let Some(call) = CALLS.of_current() else {
         return ask(OperationKind::Unclassified, via);
@@ -125,7 +128,18 @@ fn refuses_ioctl(guard: &Guard, command: u32) -> bool {
             _ => links::refuses_pieces(FLAGS, via),
         };
     }
+    let mut value = Value::None;
     let kind = match ioctl_piece(command) {
+        Some(_) if command == SIOCETHTOOL => match ethtool::sub_command(ctx) {
+            Some(sub_command) => {
+                value = Value::Known(sub_command.into());
+                ethtool_piece(sub_command)
+            }
+            None => {
+                value = Value::Unknown;
+                untold_piece(&guard.policy.net_admin.refused)
+            }
+        },
         Some(kind) => kind,
         None if is_question(command) => {
             return refuses_quietly(guard, OperationKind::Unclassified);
@@ -142,7 +156,9 @@ fn refuses_ioctl(guard: &Guard, command: u32) -> bool {
     if guard.policy.net_admin.refused.contains(kind) {
         call.reported_piece = kind as u32;
     }
-    ask(kind, via)
+    Question::set(kind, value, report::EPERM)
+        .by(via)
+        .is_refused()
 }
 
 /// The messages of the datagram that is being handled were decided when it was

@@ -180,7 +180,7 @@ pub const AREAS: &[Area] = &[
     },
     Area {
         name: "ethtool",
-        allow: &["genl.ethtool", "ioctl.ethtool"],
+        allow: &["genl.ethtool", "ioctl.ethtool.*"],
         probe: "true",
         set_up: "true",
         lines: &["ethtool -K dev0 tx off"],

@@ -21,6 +21,7 @@ mod catalogue;
 mod conditions;
 mod crafted;
 mod differential;
+mod ethtool;
 mod options;
 mod places;
 mod plain;
@@ -42,6 +43,7 @@ pub fn trials() -> Vec<Trial> {
     beside::add(&mut trials);
     conditions::add(&mut trials);
     crafted::add(&mut trials);
+    ethtool::add(&mut trials);
     options::add(&mut trials);
     sysctls::add(&mut trials);
     ulp::add(&mut trials);

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use aya::maps::{Array, HashMap, Map, MapData, loaded_maps};
+use aya::maps::{Array, HashMap, Map, MapData};
 use netadmin_common::guard::{Assigned, BANKS, bank_of};
 use netadmin_common::{GuardEntry, GuardRecord, Origin};
 use nix::sys::signal::Signal;
 
-use crate::rig::{Cgroup, Container, PINS, Standing, Trials, Way, errno_of, poll, run};
+use crate::rig::{Cgroup, Container, PINS, Standing, Trials, Way, errno_of, loaded_map, poll, run};
 
 const SOON: Duration = Duration::from_secs(60);
 const CHILD: &str = "/netadmin-test/guarded/lenient";
@@ -74,18 +74,6 @@ fn set() -> Result<PathBuf> {
         .map(|entry| entry.path().join("complete"));
     let complete = sets.find(|mark| mark.exists()).context("no set")?;
     complete.parent().map(Path::to_owned).context("no set")
-}
-
-/// A map of the agent that is not pinned: of those that have this name the youngest,
-/// since the kernel may still be about to free the programs of agents before.
-fn loaded(name: &str) -> Result<Map> {
-    let maps = loaded_maps().flatten();
-    let named = maps.filter(|map| map.name_as_str() == Some(name));
-    let id = named
-        .max_by_key(|map| map.id())
-        .with_context(|| format!("no map {name}"))?
-        .id();
-    Ok(Map::from_map_data(MapData::from_id(id)?)?)
 }
 
 impl Entries {
@@ -154,7 +142,7 @@ impl Entries {
     /// none. (`htab_map_update_elem`, `lookup_nulls_elem_raw`.)
     fn missed(&mut self) -> Result<()> {
         let record = self.record()?;
-        let mut rewrites: Array<MapData, u32> = Array::try_from(loaded(".data.rewrites")?)?;
+        let mut rewrites: Array<MapData, u32> = Array::try_from(loaded_map(".data.rewrites")?)?;
         self.halt_at_rest(&rewrites)?;
         self.guards.remove(&self.id)?;
         ensure!(
