@@ -254,6 +254,15 @@ const _: () = assert!(size_of::<GuardEntry>() == 24);
 const _: () = assert!(size_of::<Handover>() == 8);
 const _: () = assert!(size_of::<Room>() == 16);
 
+/// Places of the map `ENTERED`: so many ids of cgroups are told apart.
+pub const ENTERED_LEN: u32 = 1 << 17;
+
+/// The place of a cgroup's id in the map `ENTERED`, below [`ENTERED_LEN`].
+#[inline(always)]
+pub fn entered_place(cgroup: u64) -> u32 {
+    cgroup as u32 & (ENTERED_LEN - 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,13 +300,4 @@ mod tests {
         assert_eq!(RECORD.policy_in(65_535), 1023);
         assert!(!RECORD.is_decided(9) && RECORD.is_decided(7));
     }
-}
-
-/// Places of the map `ENTERED`: so many ids of cgroups are told apart.
-pub const ENTERED_LEN: u32 = 1 << 17;
-
-/// The place of a cgroup's id in the map `ENTERED`, below [`ENTERED_LEN`].
-#[inline(always)]
-pub fn entered_place(cgroup: u64) -> u32 {
-    cgroup as u32 & (ENTERED_LEN - 1)
 }
