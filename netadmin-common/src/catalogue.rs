@@ -294,6 +294,8 @@ operation_kinds! {
     RdmaUse = 181, "rdma.use", "NETLINK_RDMA";
     /// The kernel's cryptographic algorithms.
     CryptoUse = 182, "crypto.use", "NETLINK_CRYPTO";
+    /// A job of the CAN gateway made or removed.
+    CanGateway = 183, "can.gateway", "RTM_NEWROUTE and RTM_DELROUTE (PF_CAN)";
     /// IPsec policies and their states moved to other addresses.
     XfrmMigrate = 189, "xfrm.migrate", "XFRM_MSG_MIGRATE";
 

@@ -40,6 +40,7 @@ const TOOLS: &[(&str, &[&str])] = &[
     ("nfacct", &["nfacct"]),
     ("iw", &["iw"]),
     ("wireless-tools", &["iwconfig"]),
+    ("can-utils", &["cangw"]),
 ];
 
 /// `ifconfig`, `brctl`, `modprobe` and all the rest, but not the shell: this one

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 
 /// The functions, each with others that do for kernels without it.
-pub const FUNCTIONS: [&str; 7] = [
+pub const FUNCTIONS: [&str; 8] = [
     "netlink_unicast",
     "kernfs_fop_write_iter",
     "proc_sys_call_handler",
@@ -13,6 +13,7 @@ pub const FUNCTIONS: [&str; 7] = [
     "do_sock_setsockopt",
     "task_work_run",
     "chrdev_open",
+    "netlink_bind",
 ];
 
 /// The place in that list of what handles control messages.

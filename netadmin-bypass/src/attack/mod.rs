@@ -5,6 +5,7 @@
 //! the errno is exact. Nothing here knows of cgroups, policies or the agent.
 
 pub mod abi;
+pub mod bind;
 pub mod bpf;
 mod call;
 pub mod control;

@@ -18,6 +18,8 @@ const NETLINK_CRYPTO: u16 = 21;
 
 /// `AF_BRIDGE`: rtnetlink messages about a bridge's ports and entries.
 const AF_BRIDGE: u8 = 7;
+/// `AF_CAN`: what is a route elsewhere is a job of a gateway (net/can/gw.c).
+const AF_CAN: u8 = 29;
 /// `NFNL_MSG_BATCH_BEGIN`, `NFNL_MSG_BATCH_END`: what lies between them counts.
 const NFNL_BATCH: core::ops::RangeInclusive<u16> = 0x10..=0x11;
 
@@ -49,7 +51,7 @@ pub fn is_walked(protocol: u16) -> bool {
 /// Whether the address family tells operations of this rtnetlink type apart.
 #[inline(always)]
 pub fn depends_on_family(message_type: u16) -> bool {
-    matches!(message_type, RTM_DELLINK | RTM_SETLINK | 28 | 29)
+    matches!(message_type, RTM_DELLINK | RTM_SETLINK | 24 | 25 | 28 | 29)
 }
 
 /// Whether messages of this rtnetlink type have the index of their device in the
@@ -98,12 +100,13 @@ pub fn classify(protocol: u16, message_type: u16, family: u8) -> Class {
 /// linux/sock_diag.h.
 const SOCK_DESTROY: u16 = 21;
 
-/// `rtnetlink_rcv_msg`: of four types in a row the third is a question, and
-/// needs nothing; for all others the capability is asked first.
+/// `rtnetlink_rcv_msg`: of four types in a row the third is a question, for which the
+/// capability is asked only to decide how much is shown (`bond_fill_info`,
+/// `rtnl_get_net_ns_capable`); for all others it is asked first.
 #[inline(always)]
 fn route(message_type: u16, family: u8) -> Class {
     if message_type & 3 == 2 {
-        return Class::Asked(Op::Unclassified);
+        return Class::Asked(Op::ReadDetails);
     }
     let bridge = family == AF_BRIDGE;
     Class::Sent(match message_type {
@@ -114,6 +117,7 @@ fn route(message_type: u16, family: u8) -> Class {
         RTM_DELLINK => Op::LinkDelete,
         20 => Op::AddrAdd,
         21 => Op::AddrDelete,
+        24 | 25 if family == AF_CAN => Op::CanGateway,
         24 => Op::RouteAdd,
         25 => Op::RouteDelete,
         28 if bridge => Op::FdbAdd,

@@ -57,11 +57,10 @@ pub fn refuses(ctx: &LsmContext, guard: &Guard, call: Call) -> bool {
         }
         Call::Ioctl { command, .. } => return refuses_ioctl(ctx, guard, command),
         Call::Read => return refuses_quietly(guard, OperationKind::ReadDetails),
-        Call::Bind => (OperationKind::NetlinkGroups, Via::Capable),
         Call::Socket => (OperationKind::SocketCreate, Via::Capable),
         Call::Bpf => (OperationKind::BpfUse, Via::Capable),
         Call::Socketcall => recorded_option(),
-        Call::Sendmsg | Call::Sendto | Call::Other => match netadmin_place() {
+        Call::Bind | Call::Sendmsg | Call::Sendto | Call::Other => match netadmin_place() {
             PLACE_NETLINK => return refuses_netlink(guard),
             PLACE_SYSFS => (OperationKind::SysfsWrite, Via::Sysfs),
             // The write itself was judged before (hooks/sysctl.rs), and reported.
@@ -71,6 +70,8 @@ pub fn refuses(ctx: &LsmContext, guard: &Guard, call: Call) -> bool {
             PLACE_SOCKOPT => recorded_option(),
             // ppp_open, in a module: the only device that asks when it is opened.
             PLACE_CHRDEV => (OperationKind::PppUse, Via::Capable),
+            // (Others that ask there are Bluetooth's and QRTR's sockets.)
+            PLACE_BIND => (OperationKind::NetlinkGroups, Via::Capable),
             // net_ctl_permissions, asked when such a file is opened.
             _ if options & CAP_OPT_NOAUDIT != 0 => (OperationKind::SysctlWrite, Via::Capable),
             _ => (OperationKind::Unclassified, Via::Capable),
@@ -195,6 +196,7 @@ const PLACE_SYSCTL: u32 = 3;
 const PLACE_CMSG: u32 = 4;
 const PLACE_SOCKOPT: u32 = 5;
 const PLACE_CHRDEV: u32 = 6;
+const PLACE_BIND: u32 = 7;
 
 /// Where the kernel is: the innermost function of its stack that is known.
 #[unsafe(no_mangle)]
@@ -207,6 +209,7 @@ extern "C" fn netadmin_place() -> u32 {
         cmsg: Function::SockCmsgSend.range(),
         sockopt: Function::DoSockSetsockopt.range(),
         chrdev: Function::ChrdevOpen.range(),
+        bind: Function::NetlinkBind.range(),
     };
     let place = places.among::<NEARER>();
     if place == PLACE_UNKNOWN {
@@ -235,6 +238,7 @@ struct Places {
     cmsg: Range,
     sockopt: Range,
     chrdev: Range,
+    bind: Range,
 }
 
 impl Places {
@@ -261,6 +265,8 @@ impl Places {
             PLACE_SOCKOPT
         } else if self.chrdev.contains(address) {
             PLACE_CHRDEV
+        } else if self.bind.contains(address) {
+            PLACE_BIND
         } else {
             PLACE_UNKNOWN
         }

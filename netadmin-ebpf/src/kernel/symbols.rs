@@ -22,6 +22,8 @@ pub enum Function {
     TaskWorkRun = 5,
     /// A character device opened, such as /dev/ppp.
     ChrdevOpen = 6,
+    /// A netlink socket bound to groups.
+    NetlinkBind = 7,
 }
 
 /// The addresses of one function.

@@ -1,5 +1,5 @@
-//! What only Debian's plain kernels have, not those for the cloud: wireless, PPP, RDMA.
-//! `cargo xtask test` runs these tests on such a kernel, too; on the others
+//! What only Debian's plain kernels have, not those for the cloud: wireless, CAN, PPP,
+//! RDMA, QRTR. `cargo xtask test` runs these tests on such a kernel, too; on the others
 //! they are ignored.
 
 use std::io;
@@ -8,11 +8,11 @@ use anyhow::{Result, ensure};
 
 use super::area::Area;
 use super::{areas, ppp};
-use crate::attack::ioctl;
-use crate::rig::{Expected, Stage, Trials, Watch, errno_of};
+use crate::attack::{bind, ioctl};
+use crate::rig::{Cgroup, Container, Expected, Stage, Trials, Watch, errno_of};
 
 /// What makes devices.
-pub const POLICY: &str = deny_all_but!("link.*", "tun.*", "ioctl.ethtool", "route.*");
+pub const POLICY: &str = deny_all_but!("link.*", "tun.*", "ioctl.ethtool.*", "route.*");
 
 /// Takes a wireless device of the machine into the container: they cannot be made
 /// there. It comes back when the container's network ends.
@@ -43,6 +43,13 @@ pub const AREAS: &[Area] = &[
         ],
     },
     Area {
+        name: "can_gateway",
+        allow: &["can.*"],
+        probe: "modprobe -a vcan can-gw",
+        set_up: "ip link add can0 type vcan && ip link add can1 type vcan",
+        lines: &["cangw -A -s can0 -d can1 -e", "cangw -D -s can0 -d can1 -e"],
+    },
+    Area {
         name: "rdma",
         allow: &["rdma.*"],
         probe: "modprobe rdma_rxe",
@@ -55,25 +62,66 @@ pub const AREAS: &[Area] = &[
 pub fn add(trials: &mut Trials) {
     areas::add(trials, AREAS);
     ppp::add(trials);
-    let probe = "[ -e /proc/net/wireless ]";
-    let name = "siocsiwcommit_is_looked_at_unguarded";
-    trials.where_it_is(probe, POLICY, name, |stage| {
-        let errno = errno_of(&stage.unguarded()?.attempt(commit)?);
-        ensure!(errno == libc::EOPNOTSUPP, "errno {errno}");
+    twins(trials, "siocsiwcommit", "[ -e /proc/net/wireless ]", COMMIT);
+    twins(trials, "qrtr_bind", "modprobe qrtr", QRTR);
+    twins(trials, "bluetooth_bind", "modprobe bluetooth", BLUETOOTH);
+}
+
+/// What needs no device, because the kernel asks before it looks for one. (Bluetooth
+/// and QRTR are of the host's network alone.)
+#[derive(Clone, Copy)]
+struct Asked {
+    act: fn() -> io::Result<()>,
+    operation: &'static str,
+    via: &'static str,
+    /// With the capability; 0: it succeeds.
+    errno: i32,
+    errno_without: i32,
+}
+
+/// Of a device that is not wireless.
+const COMMIT: Asked = Asked {
+    act: || ioctl::wireless_commit("lo"),
+    operation: "ioctl.wireless",
+    via: "ioctl",
+    errno: libc::EOPNOTSUPP,
+    errno_without: libc::EPERM,
+};
+
+/// `qrtr_port_assign`.
+const QRTR: Asked = Asked {
+    act: bind::qrtr_port,
+    operation: "unclassified",
+    via: "capable",
+    errno: 0,
+    errno_without: libc::EACCES,
+};
+
+/// `hci_sock_bind`.
+const BLUETOOTH: Asked = Asked {
+    act: bind::bluetooth_user_channel,
+    operation: "unclassified",
+    via: "capable",
+    errno: libc::ENODEV,
+    errno_without: libc::EPERM,
+};
+
+fn twins(trials: &mut Trials, name: &str, probe: &'static str, asked: Asked) {
+    let unguarded = format!("{name}_is_looked_at_unguarded");
+    trials.where_it_is(probe, POLICY, &unguarded, move |_stage| {
+        let container = Container::on_the_host(&Cgroup::make(Cgroup::FREE)?)?;
+        let errno = errno_of(&container.attempt(asked.act)?);
+        ensure!(errno == asked.errno, "errno {errno}");
         Ok(())
     });
-    trials.where_it_is(probe, POLICY, "siocsiwcommit_is_refused", refused);
+    let guarded = format!("{name}_is_refused");
+    trials.where_it_is(probe, POLICY, &guarded, move |stage| refused(stage, asked));
 }
 
-/// The kernel asks for the capability before it looks whether the device is wireless.
-fn commit() -> io::Result<()> {
-    ioctl::wireless_commit("lo")
-}
-
-fn refused(stage: &Stage<'_>) -> Result<()> {
-    let container = stage.guarded()?;
+fn refused(stage: &Stage<'_>, asked: Asked) -> Result<()> {
+    let container = Container::on_the_host(&Cgroup::make(Cgroup::GUARDED)?)?;
     let watch = Watch::begin(stage)?;
-    let errno = errno_of(&container.attempt(commit)?);
-    ensure!(errno == libc::EPERM, "errno {errno}");
-    Expected::of("ioctl.wireless", "ioctl").check(&watch.events()?)
+    let errno = errno_of(&container.attempt(asked.act)?);
+    ensure!(errno == asked.errno_without, "errno {errno}");
+    Expected::of(asked.operation, asked.via).check(&watch.events()?)
 }

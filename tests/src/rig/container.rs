@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 
 use anyhow::{Context as _, Result};
+use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
 use serde::Serialize;
@@ -53,6 +54,16 @@ impl Container {
     /// The same with a user namespace that owns the network namespace.
     pub fn in_user_namespace(cgroup: &Cgroup) -> Result<Self> {
         Self::with_namespaces(cgroup, true)
+    }
+
+    /// One in the machine's own network namespace, as a pod with `hostNetwork` is.
+    pub fn on_the_host(cgroup: &Cgroup) -> Result<Self> {
+        Ok(Self {
+            cgroup: cgroup.clone(),
+            capabilities: Capabilities::default(),
+            network: File::open("/proc/1/ns/net").context("open the network namespace")?,
+            user: None,
+        })
     }
 
     /// Gives its root every capability.
@@ -207,7 +218,11 @@ impl Container {
         let none = None::<&str>;
         let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
         mount(none, "/", none, private, none).context("make the mounts private")?;
-        mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none).context("mount sysfs")
+        match mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none) {
+            // The host's is there already.
+            Err(Errno::EBUSY) => Ok(()),
+            mounted => mounted.context("mount sysfs"),
+        }
     }
 
     /// Gives up what the container's root has not; nothing that follows may need it.
