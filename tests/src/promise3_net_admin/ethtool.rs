@@ -96,8 +96,11 @@ fn told_of(event: &Event) -> (&str, Option<i64>) {
 /// how long that is, and the chain.
 type Place = [u64; 10];
 
+/// Makes one word of a place another.
+type Change = fn(u64) -> u64;
+
 /// What another kernel, or another way to the question, comes to.
-const DISTURBED: [(&str, usize, fn(u64) -> u64); 3] = [
+const DISTURBED: [(&str, usize, Change); 3] = [
     ("the place is not known", 1, |_len| 0),
     ("another frame below the copy", 3, |address| address ^ 1),
     ("another distance", 0, |offsets| offsets ^ 8 << 32),

@@ -18,6 +18,8 @@ use super::{KernelError, Programs};
 use crate::output;
 use crate::records::Record;
 
+const COMMAND: libc::Ioctl = SIOCETHTOOL as libc::Ioctl;
+
 const PROGRAM: &str = "ethtool_sight";
 const PLACE: &str = ".data.ethtool";
 const SIGHT: &str = "SIGHT";
@@ -141,5 +143,5 @@ fn ask(argument: &Argument) {
     };
     // SAFETY: the request and its argument live, and are longer than the kernel takes
     // them for.
-    unsafe { libc::ioctl(socket.as_raw_fd(), SIOCETHTOOL as _, &raw mut request) };
+    unsafe { libc::ioctl(socket.as_raw_fd(), COMMAND, &raw mut request) };
 }
