@@ -1,12 +1,14 @@
 //! What a bond hands to its ports, and they to it: another address, or those of the
 //! devices above it.
 
+use anyhow::ensure;
+
 use super::VICTIM;
 use super::addresses::{Act, prepared};
 use crate::attack::ioctl::{Family, bond_change_active, change_flags, set_address};
 use crate::attack::link::{self, RTM_NEWLINK, RTM_SETLINK, change};
 use crate::attack::{IFF_UP, Target, index_of, kind};
-use crate::rig::{Attack, Expected, Trials, USUAL_POLICY, Watch};
+use crate::rig::{Attack, Expected, Trials, USUAL_POLICY, Watch, errno_of};
 
 const OTHER: [u8; 6] = [2, 0, 0, 0, 0, 7];
 
@@ -140,6 +142,35 @@ pub fn add(trials: &mut Trials) {
             watch.saw_no_event()
         },
     );
+    joins_beside_a_vlan(trials);
+}
+
+/// A port that is a vlan, and a device that may join it.
+const BESIDE: &str = "ip link add victim0 type dummy && ip link set victim0 up \
+    && ip link add link victim0 name v0 type vlan id 7 \
+    && ip link add b0 type bond mode active-backup && ip link set b0 up \
+    && ip link set v0 master b0 && ip link add d0 type dummy";
+
+/// Whether the bond's ports would swap their addresses is not seen: what this one's mode
+/// would let pass is refused, too.
+fn joins_beside_a_vlan(trials: &mut Trials) {
+    let join = || link::request(change(RTM_SETLINK, Target::Name("d0")).master(index_of("b0")?));
+    let name = |what| format!("bond_with_a_vlan_for_a_port_gets_another_{what}");
+    trials.unguarded(USUAL_POLICY, &name("succeeds_unguarded"), move |stage| {
+        let container = stage.unguarded()?;
+        container.set_up(prepared(BESIDE))?;
+        let watch = Watch::begin(stage)?;
+        container.run(join)?;
+        watch.saw_no_rise()
+    });
+    trials.guarded(USUAL_POLICY, &name("is_refused"), move |stage| {
+        let container = stage.guarded()?;
+        container.set_up(prepared(BESIDE))?;
+        let watch = Watch::begin(stage)?;
+        let errno = errno_of(&container.attempt(join)?);
+        ensure!(errno == libc::EPERM, "errno {errno}");
+        Expected::of("promiscuous.unicast_filter", "RTM_SETLINK").check(&watch.events()?)
+    });
 }
 
 /// The other side of each line.

@@ -179,7 +179,7 @@ fn quiet_masters(stage: &Stage<'_>) -> Result<()> {
                  && ip link set $port master br0 || exit 1; done \
              && ip link add link br0 name v0 type vlan id 7 && ip link set v0 up \
              && ip link add b0 type bond mode active-backup && ip link set b0 up \
-             && ip link add c0 type dummy && ip link set c0 up \
+             && ip link add c0 type bond && ip link set c0 up \
              && ip link add link c0 name c1 type vlan id 7 && ip link set c1 master b0 \
              && ip link add l0 type dummy && ip link set l0 up && ip link set l0 master r0 \
              && ip link add l1 type dummy && ip link set l1 up && ip link set l1 master r0",
