@@ -219,9 +219,10 @@ fn refusal(rules: &NetAdminRules, kind: OperationKind) -> (String, String) {
                 )
             })
             .collect();
+        let edit = format!("add \"{name}\" to `allow`, line {line}");
         return (
             format!("by net_admin.default, line {}{granted}", rules.default_line),
-            format!("add \"{name}\" to `allow`, line {line}"),
+            edit + &without_escaped(rules, kind),
         );
     };
     let edit = without(&naming(&rules.deny, kind), "deny", kind);
@@ -230,7 +231,21 @@ fn refusal(rules: &NetAdminRules, kind: OperationKind) -> (String, String) {
     } else {
         edit
     };
+    let edit = edit + &without_escaped(rules, kind);
     (told("net_admin.deny", denying), edit)
+}
+
+/// The rest of an edit that grants an operation: conditions that it would make worth
+/// nothing have to go, or `check` refuses the policy.
+fn without_escaped(rules: &NetAdminRules, kind: OperationKind) -> String {
+    let is_escaped = |rule: &&OperationRule| {
+        let on = rule.on.as_ref();
+        on.is_some_and(|on| on.is_escaped_by(kind))
+    };
+    let escaped = rules.allow.iter().filter(is_escaped);
+    let edits =
+        escaped.map(|rule| format!(", and take \"{rule}\" out of `allow`, line {}", rule.line));
+    edits.collect()
 }
 
 fn permission(rules: &NetAdminRules, kind: OperationKind, device: &Device) -> (String, String) {

@@ -129,3 +129,41 @@ fn under_a_deny_list_every_edit_changes_the_answer() {
     let deny = ["addr.*", "link.up", "setsockopt.SO_MARK", "link.create.*"];
     every_edit_changes_the_answer(&Policy::new("allow", &[], &deny));
 }
+
+/// What lets any interface come under a condition is granted without conditions alone.
+#[test]
+fn to_grant_a_renaming_the_conditions_by_name_have_to_go() {
+    const CONDITIONS: [&str; 2] = [
+        "{ op = \"link.mtu\", interface = \"eth*\" }",
+        "{ op = \"link.up\", kind = \"tun\" }",
+    ];
+    let explain = |allow: &[&str], operation| {
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("policy.toml");
+        let head = Policy::new("deny", &[], &[]).text();
+        fs::write(&file, format!("{head}allow = [{}]\n", allow.join(", "))).expect("written");
+        let output = Command::new(env!("CARGO_BIN_EXE_netadmin-agent"))
+            .args(["explain", "--cgroup", "/a", "--policy"])
+            .arg(&file)
+            .arg(operation)
+            .output();
+        String::from_utf8(output.expect("the agent starts").stdout).expect("text")
+    };
+    let told = explain(&CONDITIONS, "link.rename");
+    assert!(
+        told.contains("and take \"link.mtu on eth*\" out of `allow`"),
+        "{told}"
+    );
+    assert!(!told.contains("take \"link.up"), "{told}");
+    let told = explain(&["\"link.rename\"", CONDITIONS[1]], "link.rename");
+    assert!(told.contains("link.rename: allowed"), "{told}");
+    assert_eq!(
+        explain(&["\"link.rename\"", CONDITIONS[0]], "link.rename"),
+        ""
+    );
+
+    let told = explain(&CONDITIONS, "link.namespace");
+    assert_eq!(told.matches(" out of `allow`").count(), 2, "{told}");
+    let told = explain(&["\"link.namespace\""], "link.namespace");
+    assert!(told.contains("link.namespace: allowed"), "{told}");
+}

@@ -95,12 +95,9 @@ fn check_conditions(allow: &[OperationEntry], deny: &[OperationEntry], faults: &
     if let Some(entry) = conditional().nth(MAX_GRANTS) {
         faults.push(Fault::new(Problem::TooManyConditions, entry.span.clone()));
     }
-    let by_name =
-        |entry: &OperationEntry| entry.on.as_ref().is_some_and(InterfacePattern::is_by_name);
-    for (kind, matters) in [
-        (OperationKind::LinkRename, conditional().any(by_name)),
-        (OperationKind::LinkNamespace, conditional().next().is_some()),
-    ] {
+    for kind in [OperationKind::LinkRename, OperationKind::LinkNamespace] {
+        let escaped = |on: &InterfacePattern| on.is_escaped_by(kind);
+        let matters = conditional().any(|entry| entry.on.as_ref().is_some_and(escaped));
         let denied = deny.iter().any(|entry| entry.pattern.matches(kind));
         let granting = allow
             .iter()

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use netadmin_common::Exception;
 use netadmin_common::device::IFNAMSIZ;
+use netadmin_common::{Exception, OperationKind};
 
 /// Why a text names no interfaces.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +64,15 @@ impl InterfacePattern {
     /// Whether it goes by name, which belongs to the attacker.
     pub fn is_by_name(&self) -> bool {
         !matches!(self, Self::Kind(_))
+    }
+
+    /// Whether what this operation does could bring any interface under the condition.
+    pub fn is_escaped_by(&self, kind: OperationKind) -> bool {
+        match kind {
+            OperationKind::LinkRename => self.is_by_name(),
+            OperationKind::LinkNamespace => true,
+            _ => false,
+        }
     }
 
     /// The entry as the programs read it.
