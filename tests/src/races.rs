@@ -11,6 +11,7 @@ use netadmin_bypass::race::Score;
 use nix::mount::{MsFlags, mount};
 
 use crate::attack::process::shell;
+use crate::promise3_net_admin::ethtool;
 use crate::rig::{AgentRun, Cgroup, Container, Trials, USUAL_POLICY, new_directory};
 
 /// Lets through 12, and not 13: the value is judged where the kernel's copy is.
@@ -20,16 +21,6 @@ name = "cnf"
 match.cgroups = ["/netadmin-test/guarded/**"]
 [policy.setsockopt]
 SO_MARK = { deny = [13, 42] }
-"#;
-
-/// Grants what a dummy has not, and not the offloads that it has.
-const ETHTOOL_POLICY: &str = r#"version = 1
-[[policy]]
-name = "cnf"
-match.cgroups = ["/netadmin-test/guarded/**"]
-[policy.net_admin]
-default = "allow"
-deny = ["ioctl.ethtool.features"]
 "#;
 
 /// How many calls: enough for a guard that can lose to lose very often.
@@ -90,7 +81,7 @@ const RACES: [Race; 7] = [
     Race {
         target: "SIOCETHTOOL",
         technique: "flip",
-        policy: ETHTOOL_POLICY,
+        policy: ethtool::OTHERS,
         tries: LONG_FLIPS,
     },
 ];

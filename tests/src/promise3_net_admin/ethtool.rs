@@ -12,8 +12,8 @@ use crate::rig::{
     Container, Event, Expected, Refusal, Stage, Trials, Watch, errno_of, loaded_map, make,
 };
 
-/// All of ethtool's but one.
-const OTHERS: &str = r#"version = 1
+/// All of ethtool's but one: what a dummy has not, and not the offloads that it has.
+pub const OTHERS: &str = r#"version = 1
 [[policy]]
 name = "cnf"
 match.cgroups = ["/netadmin-test/guarded/**"]

@@ -21,7 +21,7 @@ mod catalogue;
 mod conditions;
 mod crafted;
 mod differential;
-mod ethtool;
+pub(crate) mod ethtool;
 mod options;
 mod places;
 mod plain;
