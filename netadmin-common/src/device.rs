@@ -24,8 +24,9 @@ pub const ABOVE_OPENED: u32 = 1;
 /// its own when that changes.
 pub const ABOVE_FIXED: u32 = 2;
 
-/// [`Device::above`]: a vlan or another device above is the port of a master that
-/// would hand on what it has, or change its address, if the port left.
+/// [`Device::above`]: a vlan or another device above, or else what is deleted together
+/// with it, is the port of a master that would hand on what it has, or change its
+/// address, if the port left.
 pub const ABOVE_MISSED: u32 = 4;
 /// [`Device::above`]: somebody listens on an ipvlan above, and nobody had asked for its
 /// flag ([`Device::is_promiscuous_for_others`]).
@@ -150,6 +151,12 @@ pub mod kind {
     #[inline(always)]
     pub fn is_ipvlan(kind: &Text) -> bool {
         kind.is(&IPVLAN) | kind.is(&IPVTAP) != 0
+    }
+
+    /// Whether devices of this kind come, and go, in pairs.
+    #[inline(always)]
+    pub fn is_of_pair(kind: &Text) -> bool {
+        kind.is(&VETH) | kind.is(&NETKIT) | kind.is(&VXCAN) != 0
     }
 
     /// Whether devices of this kind are macvlans.

@@ -178,6 +178,10 @@ vias! {
     SetIfVlan = 19, "SIOCSIFVLAN";
     /// `ioctl(SIOCBRDELIF)`.
     BridgeDelIf = 20, "SIOCBRDELIF";
+    /// `ioctl(SIOCBRDELBR)`.
+    BridgeDel = 21, "SIOCBRDELBR";
+    /// `ioctl(SIOCDELTUNNEL)`.
+    DelTunnel = 22, "SIOCDELTUNNEL";
     /// A message of another netlink family.
     Netlink = 32, "netlink";
     /// Any other ioctl.

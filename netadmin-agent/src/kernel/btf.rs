@@ -120,6 +120,12 @@ impl<'a> Btf<'a> {
         self.structs.get(name.as_bytes()).copied()
     }
 
+    /// The size of a struct, in bytes.
+    pub fn size(&self, name: &str) -> Option<u64> {
+        let found = self.resolve(self.structure(name)?)?;
+        Some(u64::from(found.size_or_type))
+    }
+
     /// The number of a function.
     pub fn function(&self, name: &str) -> Option<u32> {
         let names = [name.to_owned()];

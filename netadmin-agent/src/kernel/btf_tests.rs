@@ -48,6 +48,7 @@ fn sample() -> Vec<u8> {
 fn fields_are_found_also_within_anonymous_members_and_typedefs() {
     let file = sample();
     let btf = Btf::parse(&file).expect("valid");
+    assert_eq!(btf.size("s"), Some(20));
     assert_eq!(btf.offset("s", "a"), Some(0));
     assert_eq!(btf.offset("s", "b"), Some(4));
     assert_eq!(btf.offset("s", "c"), Some(8));

@@ -53,6 +53,7 @@ const FIELDS: &[(&str, &str, &str)] = &[
     ("NET_DEVICE_NAME", "net_device", "name"),
     ("NET_DEVICE_NAME_NODE", "net_device", "name_node"),
     ("NET_DEVICE_ND_NET", "net_device", "nd_net.net"),
+    ("NET_DEVICE_PRIV", "net_device", "priv"),
     ("NET_DEVICE_PRIV_FLAGS", "net_device", "priv_flags"),
     ("NET_DEVICE_PROMISCUITY", "net_device", "promiscuity"),
     ("NET_DEVICE_RTNL_LINK_OPS", "net_device", "rtnl_link_ops"),
@@ -179,6 +180,17 @@ impl Layout {
     }
 }
 
+/// `NETDEV_ALIGN` (include/linux/netdevice.h), in bytes.
+const NETDEV_ALIGN: u64 = 32;
+
+/// `netdev_priv` of before 6.10: what a driver keeps lies behind the struct.
+fn behind(btf: &Btf, container: &str, field: &str) -> Option<u64> {
+    if (container, field) != ("net_device", "priv") {
+        return None;
+    }
+    Some(btf.size(container)?.next_multiple_of(NETDEV_ALIGN))
+}
+
 /// The offset of a field, by its name of before or of today.
 fn offset(btf: &Btf, container: &str, field: &str) -> Option<u64> {
     let renamed = RENAMED
@@ -186,6 +198,7 @@ fn offset(btf: &Btf, container: &str, field: &str) -> Option<u64> {
         .find(|(owner, before, _)| (*owner, *before) == (container, field));
     btf.offset(container, field)
         .or_else(|| btf.offset(container, renamed?.2))
+        .or_else(|| behind(btf, container, field))
 }
 
 #[cfg(test)]

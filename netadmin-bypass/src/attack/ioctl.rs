@@ -21,6 +21,7 @@ const SIOCBONDRELEASE: u32 = 0x8991;
 const SIOCBONDSETHWADDR: u32 = 0x8992;
 const SIOCBONDCHANGEACTIVE: u32 = 0x8995;
 const SIOCBRADDBR: u32 = 0x89a0;
+const SIOCBRDELBR: u32 = 0x89a1;
 const SIOCBRADDIF: u32 = 0x89a2;
 const SIOCBRDELIF: u32 = 0x89a3;
 const SIOCSIFBR: u32 = 0x8941;
@@ -34,6 +35,7 @@ const BOND_CHANGE_ACTIVE_OLD: u32 = SIOCDEVPRIVATE + 13;
 /// Make a bridge, and add a port, in the old bridge interface
 /// (linux/if_bridge.h).
 const BRCTL_ADD_BRIDGE: usize = 2;
+const BRCTL_DEL_BRIDGE: usize = 3;
 const BRCTL_ADD_IF: usize = 4;
 
 /// `sizeof(struct iphdr)`, and of `struct ip_tunnel_parm`, which ends with one;
@@ -203,10 +205,25 @@ pub fn add_bridge(name: &str) -> io::Result<()> {
     call::ioctl(socket.as_fd(), SIOCBRADDBR, &mut name_field(name)?)
 }
 
+/// `SIOCBRDELBR`: removes a bridge that is down, as `brctl delbr` does.
+pub fn delete_bridge(name: &str) -> io::Result<()> {
+    let socket = Family::Inet.socket()?;
+    call::ioctl(socket.as_fd(), SIOCBRDELBR, &mut name_field(name)?)
+}
+
 /// `SIOCSIFBR` with `BRCTL_ADD_BRIDGE`: the same in the bridge's oldest interface.
 pub fn add_bridge_of_old(name: &str) -> io::Result<()> {
+    bridge_of_old(BRCTL_ADD_BRIDGE, name)
+}
+
+/// `SIOCSIFBR` with `BRCTL_DEL_BRIDGE`: [`delete_bridge`], likewise.
+pub fn delete_bridge_of_old(name: &str) -> io::Result<()> {
+    bridge_of_old(BRCTL_DEL_BRIDGE, name)
+}
+
+fn bridge_of_old(command: usize, name: &str) -> io::Result<()> {
     let name = name_field(name)?;
-    let words = [BRCTL_ADD_BRIDGE, name.as_ptr().addr(), 0];
+    let words = [command, name.as_ptr().addr(), 0];
     let socket = Family::Inet.socket()?;
     call::ioctl(
         socket.as_fd(),

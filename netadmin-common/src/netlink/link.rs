@@ -5,7 +5,7 @@ use super::stacking::stacking_operation;
 use super::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_DELLINK, RTM_NEWLINK, RTM_SETLINK};
 use crate::bits::{nonzero, not};
 use crate::catalogue::OperationKind;
-use crate::device::{Device, IFF_PROMISC, IFF_UP, kind};
+use crate::device::{ABOVE_FIXED, Device, IFF_PROMISC, IFF_UP, kind};
 use crate::policy::{PROMISCUOUS_NAMES_EXCEPTED, PolicyRecord};
 use crate::text::Text;
 
@@ -151,7 +151,7 @@ impl LinkRequest {
 
     /// Whether it is an `RTM_DELLINK`.
     #[inline(always)]
-    pub(super) fn deletes(&self) -> bool {
+    pub fn deletes(&self) -> bool {
         self.message_type == u32::from(RTM_DELLINK)
     }
 
@@ -378,7 +378,7 @@ pub fn direct_effects(request: &LinkRequest, view: &LinkView) -> [Option<Operati
 /// device is judged by its kind: a name that is excepted it may not take.
 #[inline(always)]
 pub fn excepted(request: &LinkRequest, view: &LinkView, policy: &PolicyRecord) -> bool {
-    if request.other_namespace != 0 || view.unstable != 0 {
+    if request.other_namespace != 0 || view.unstable != 0 || reaches_others(request, view) {
         return false;
     }
     if view.device.index != 0 {
@@ -390,6 +390,23 @@ pub fn excepted(request: &LinkRequest, view: &LinkView, policy: &PolicyRecord) -
         return false;
     }
     policy.excepts_kind(&request.kind) && (request.lower == 0 || view.lower_is_excepted(policy))
+}
+
+/// Whether others may rise than the device and those below it, of which the policy need
+/// not except any: a master, its other ports, or the ports of the device.
+#[inline(always)]
+fn reaches_others(request: &LinkRequest, view: &LinkView) -> bool {
+    let master = &view.master;
+    let leaves = request.deletes()
+        | (request.has_master != 0) & (request.master == 0)
+        | (request.has_port_data != 0) & (master.kind == kind::BOND);
+    let of_bridge = request.has_master | request.floods | request.ends_vlan_filtering != 0;
+    let of_ports = request.has_master | request.has_address | request.has_data != 0;
+    let readdresses = (request.has_master | request.has_address != 0) & (master.index != 0);
+    leaves
+        | (of_bridge | (request.of_bridge != 0)) & (view.quiet_ports != 0)
+        | of_ports & (view.restless_ports != 0)
+        | readdresses & (master.above & ABOVE_FIXED != 0)
 }
 
 #[inline(always)]

@@ -16,7 +16,9 @@ mod walk;
 pub use classify::{
     Class, NETLINK_GENERIC, NETLINK_USERSOCK, classify, depends_on_family, is_walked,
 };
-pub use families::{FAMILY_RAISES, OVS_CMD_NEW, family, family_entry};
+pub use families::{
+    FAMILY_RAISES, FAMILY_REMOVES, OVS_CMD_NEW, family, family_entry, removes_devices,
+};
 pub use link::{
     LinkRequest, LinkView, MAX_OPERATIONS, Operations, UNSETTLED_FLAGS, UNSETTLED_LINKS,
     direct_effects, effects, excepted, judge, takes_excepted_name,

@@ -1,5 +1,7 @@
 //! `promiscuous.allow`: who is excepted, and who may be called so.
 
+use netadmin_common::device::{ABOVE_FIXED, ABOVE_MISSED};
+use netadmin_common::netlink::RTM_DELLINK;
 use netadmin_common::policy::{EXCEPTION_KIND, EXCEPTION_NAME, EXCEPTION_PREFIX, MAX_EXCEPTIONS};
 use proptest::prelude::*;
 
@@ -153,6 +155,56 @@ fn elsewhere_and_in_an_unstable_datagram_nothing_is_excepted() {
         ..raise(change(5))
     };
     assert!(is_refused(&elsewhere, &tap, &policy));
+}
+
+#[test]
+fn an_exception_of_a_port_is_none_of_others() {
+    let policy = denying(&[Exception::kind("tun")]);
+    let tap = view(device(5, "tap0", "tun"));
+    let of = |master| LinkView { master, ..tap };
+    let bridge = device(9, "br0", "bridge");
+    let joins = LinkRequest {
+        has_master: 1,
+        master: 9,
+        ..change(5)
+    };
+    assert!(!is_refused(&joins, &of(bridge), &policy));
+    let quiet = LinkView {
+        quiet_ports: 1,
+        ..of(bridge)
+    };
+    assert!(is_refused(&joins, &quiet, &policy));
+    // Its own flag is its own, whatever the other ports are.
+    assert!(!is_refused(&raise(change(5)), &quiet, &policy));
+    let readdressed = LinkRequest {
+        has_address: 1,
+        ..change(5)
+    };
+    let below_a_vlan = Device {
+        above: ABOVE_FIXED,
+        ..bridge
+    };
+    assert!(!is_refused(&readdressed, &of(bridge), &policy));
+    assert!(is_refused(&readdressed, &of(below_a_vlan), &policy));
+    let leaves = LinkRequest { master: 0, ..joins };
+    let bond = Device {
+        flags: PROMISC,
+        ..device(9, "bond0", "bond")
+    };
+    assert!(is_refused(&leaves, &of(bond), &policy));
+    let deleted = LinkRequest {
+        message_type: u32::from(RTM_DELLINK),
+        ..change(5)
+    };
+    let missed = LinkView {
+        device: Device {
+            above: ABOVE_MISSED,
+            ..tap.device
+        },
+        ..tap
+    };
+    assert!(!is_refused(&deleted, &tap, &policy));
+    assert!(is_refused(&deleted, &missed, &policy));
 }
 
 /// Whether a name is taken that the policy excepts.

@@ -139,7 +139,7 @@ fn refuses_ioctl(guard: &Guard, command: u32, argument: Address) -> bool {
     // Some ask twice (dev_ioctl and then add_del_if): one operation, one event.
     let refused = match via {
         // Judged when it began.
-        Via::BridgeDelIf => false,
+        Via::BridgeDelIf | Via::BridgeDel => false,
         Via::BridgeAdd | Via::SetIfVlan => links::refuses_any_name(guard, via),
         _ => refuses_enslaving(via, argument),
     };

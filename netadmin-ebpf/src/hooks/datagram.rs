@@ -14,14 +14,14 @@ use aya_ebpf::{helpers::generated::bpf_loop, macros::lsm, programs::LsmContext};
 use netadmin_common::{
     GuardEntry, OperationKind, Text, Via,
     netlink::{
-        Bytes, FAMILY_RAISES, LinkView, MAX_STEPS, NETLINK_GENERIC, NETLINK_ROUTE,
+        Bytes, FAMILY_RAISES, FAMILY_REMOVES, LinkView, MAX_STEPS, NETLINK_GENERIC, NETLINK_ROUTE,
         NETLINK_USERSOCK, NLMSG_HDRLEN, OVS_CMD_NEW, Plain, RTM_NEWLINK, RTM_SETLINK, Step,
-        UNSETTLED_LINKS, Walk, is_change_of_links, is_walked, pieces::deletion,
+        UNSETTLED_LINKS, Walk, is_change_of_links, is_walked, pieces::deletion, removes_devices,
     },
 };
 
 use super::{
-    links,
+    leaving, links,
     pieces::{self, Message},
 };
 use crate::{
@@ -129,7 +129,7 @@ fn cannot_matter(protocol: u16, data: Address, len: u32) -> bool {
             let only = (header as u32).saturating_add(NLMSG_HDRLEN) > len;
             let message_type = (header >> 32) as u16;
             let matters = if protocol == NETLINK_GENERIC {
-                is_raising_family(message_type)
+                family_entry(message_type) & (FAMILY_RAISES | FAMILY_REMOVES) != 0
             } else {
                 is_change_of_links(message_type)
             };
@@ -139,19 +139,22 @@ fn cannot_matter(protocol: u16, data: Address, len: u32) -> bool {
     }
 }
 
-/// Whether what this generic netlink family makes is promiscuous.
+/// What is known of the generic netlink family with this id.
 #[inline(always)]
-fn is_raising_family(id: u16) -> bool {
-    FAMILIES
-        .get(u32::from(id))
-        .is_some_and(|entry| entry & FAMILY_RAISES != 0)
+fn family_entry(id: u16) -> u32 {
+    FAMILIES.get(u32::from(id)).copied().unwrap_or_default()
 }
 
-/// Whether a message to such a family makes something, and is refused. (The names in
-/// it are not looked at: no exception holds.)
+/// Whether a message of generic netlink makes a port that is promiscuous, or removes
+/// devices that would be missed, and is refused. (The names in it are not looked at: no
+/// exception holds.)
 #[inline(always)]
-fn refuses_port(walk: &Walk) -> bool {
-    is_raising_family(walk.message_type) && walk.family == OVS_CMD_NEW && netadmin_port() != 0
+fn refuses_family(walk: &Walk, net: Address) -> bool {
+    let (entry, command) = (family_entry(walk.message_type), walk.family);
+    if entry & FAMILY_REMOVES != 0 && removes_devices(command) {
+        return leaving::refuses_removal(net, Via::Netlink);
+    }
+    entry & FAMILY_RAISES != 0 && command == OVS_CMD_NEW && netadmin_port() != 0
 }
 
 /// (Global for a stack of its own: 6.1 counts that of a chain of calls.)
@@ -235,7 +238,7 @@ extern "C" fn step(_step: u32, state: *mut Loop) -> i64 {
         STEP_MESSAGE => {
             let walk = &judgement.walk;
             if state.protocol == NETLINK_GENERIC {
-                state.refused |= u32::from(refuses_port(walk));
+                state.refused |= u32::from(refuses_family(walk, state.net));
             }
             if state.pieces {
                 let message = message(walk, state.protocol, state.net);
@@ -306,7 +309,10 @@ fn whole(protocol: u16) -> Message {
 fn refuses_link(judgement: &mut Judgement, net: Address, pieces: bool) -> bool {
     let Judgement { walk, view } = judgement;
     view.unstable = walk.unstable;
-    links::look(&walk.link, view, net);
+    let device = links::look(&walk.link, view, net);
+    if walk.link.deletes() {
+        links::look_at_what_goes_along(device, view);
+    }
     let via = match walk.link.message_type as u16 {
         RTM_NEWLINK => Via::NewLink,
         RTM_SETLINK => Via::SetLink,

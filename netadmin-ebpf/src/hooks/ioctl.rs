@@ -38,24 +38,26 @@ use crate::{
 pub const SIOCSIFFLAGS: u32 = 0x8914;
 const SIOCSIFNAME: u32 = 0x8923;
 const SIOCSIFHWADDR: u32 = 0x8924;
-const SIOCSIFVLAN: u32 = 0x8983;
+pub const SIOCSIFVLAN: u32 = 0x8983;
 const SIOCBONDENSLAVE: u32 = 0x8990;
 const SIOCBONDRELEASE: u32 = 0x8991;
 const SIOCBONDSETHWADDR: u32 = 0x8992;
 const SIOCBONDCHANGEACTIVE: u32 = 0x8995;
 const SIOCBRADDIF: u32 = 0x89a2;
-const SIOCBRDELIF: u32 = 0x89a3;
+pub const SIOCBRDELIF: u32 = 0x89a3;
 const SIOCBRADDBR: u32 = 0x89a0;
+pub const SIOCBRDELBR: u32 = 0x89a1;
 const SIOCDEVPRIVATE: u32 = 0x89f0;
-/// linux/if_tunnel.h: `SIOCDEVPRIVATE + 1`.
+/// linux/if_tunnel.h: `SIOCDEVPRIVATE + 1`, and `+ 2`.
 const SIOCADDTUNNEL: u32 = 0x89f1;
+pub const SIOCDELTUNNEL: u32 = 0x89f2;
 /// `BRCTL_ADD_BRIDGE` and others (`old_deviceless`).
-const SIOCGIFBR: u32 = 0x8940;
-const SIOCSIFBR: u32 = 0x8941;
+pub const SIOCGIFBR: u32 = 0x8940;
+pub const SIOCSIFBR: u32 = 0x8941;
 /// linux/if_bonding.h: what `SIOCBOND*` does, by the numbers of before
 /// (`bond_siocdevprivate`). To other devices they are something else.
 const BOND_RELEASE_OLD: u32 = SIOCADDTUNNEL;
-const BOND_SETHWADDR_OLD: u32 = 0x89f2;
+const BOND_SETHWADDR_OLD: u32 = SIOCDELTUNNEL;
 const BOND_CHANGE_ACTIVE_OLD: u32 = 0x89fd;
 
 /// linux/stat.h.
@@ -74,6 +76,7 @@ pub fn way(command: u32) -> Option<(Via, bool)> {
         SIOCSIFNAME => Some((Via::SetIfName, true)),
         SIOCBRADDIF => Some((Via::BridgeAddIf, false)),
         SIOCBRDELIF => Some((Via::BridgeDelIf, false)),
+        SIOCBRDELBR => Some((Via::BridgeDel, false)),
         // BRCTL_ADD_IF, BOND_ENSLAVE_OLD.
         SIOCDEVPRIVATE => Some((Via::DevPrivate, false)),
         SIOCSIFHWADDR => Some((Via::SetIfHwAddr, true)),
@@ -143,14 +146,13 @@ fn begin_call(ctx: LsmContext, entry: &GuardEntry) -> i32 {
     }
     match CALLS.of_current() {
         Some(call) => {
-            let state = match way(command) {
-                Some((via @ (Via::BridgeDelIf | Via::SetIfVlan), _))
-                    if guard.policy.rules_promiscuity() && leaving::refuses(&ctx, via) =>
-                {
-                    CALL_REFUSED
-                }
-                _ => CALL_BEGUN,
-            };
+            let leaves = guard.policy.rules_promiscuity()
+                && leaving::way(command).is_some_and(|via| leaving::refuses(&ctx, via));
+            if leaves && command == SIOCDELTUNNEL {
+                // (dev_ioctl begins the call anew.)
+                return report::answer(true, EPERM);
+            }
+            let state = if leaves { CALL_REFUSED } else { CALL_BEGUN };
             call.begin(command, state);
             call.reported_piece = 0;
             0

@@ -5,7 +5,7 @@ use core::ptr;
 
 use netadmin_common::{
     Device, OperationKind, Text, Via,
-    device::kind,
+    device::{ABOVE_MISSED, kind},
     netlink::{
         LinkRequest, LinkView, UNSETTLED_LINKS, address_operation, bond_operation, change_of,
         created_operation, direct_effects, excepted, lower_operation,
@@ -28,15 +28,29 @@ use crate::{
 
 /// Fills `view` with the devices that `request` is about, in the network
 /// namespace `net`. What cannot be read, or not be found within the bound, is
-/// left out, and makes the view unstable.
+/// left out, and makes the view unstable. Gives the device, or NULL.
 #[inline(always)]
-pub fn look(request: &LinkRequest, view: &mut LinkView, net: Address) {
-    netadmin_look(request, view, net.value());
+pub fn look(request: &LinkRequest, view: &mut LinkView, net: Address) -> Address {
+    Address::from_field(netadmin_look(request, view, net.value()))
+}
+
+/// What is deleted together with the device: its other end, if it is one of a pair, and
+/// what lies above either. (Not part of [`look`], whose stack is full on 6.1.)
+#[inline(always)]
+pub fn look_at_what_goes_along(device: Address, view: &mut LinkView) {
+    if device.is_null() {
+        return;
+    }
+    let missed = neighbours::takes_along_missed(device)
+        || kind::is_of_pair(&view.device.kind) && neighbours::other_end_is_missed(device);
+    if missed {
+        view.device.above |= ABOVE_MISSED;
+    }
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn netadmin_look(request: *const LinkRequest, view: *mut LinkView, net: u64) -> u32 {
+extern "C" fn netadmin_look(request: *const LinkRequest, view: *mut LinkView, net: u64) -> u64 {
     // SAFETY: the verifier checks that callers pass a whole request and view.
     let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_mut()) }) else {
         return 0;
@@ -108,7 +122,7 @@ extern "C" fn netadmin_look(request: *const LinkRequest, view: *mut LinkView, ne
     };
     view.quiet_ports = u32::from(bridge.is_some_and(neighbours::quiet_ports));
     look_at_ports(view, device, master);
-    0
+    device.unwrap_or(NULL).value()
 }
 
 /// What a vrf, a bond or a team does to its ports.

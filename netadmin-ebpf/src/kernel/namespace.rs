@@ -83,22 +83,24 @@ extern "C" fn stop_at_fixed(_step: u32, devices: *mut Devices) -> i64 {
     })
 }
 
-/// Whether some vlan of the network namespace is the port of a master that would hand
-/// on what it has, or change its address, if it left.
+/// Whether some device of the network namespace is the port of a master that would hand
+/// on what it has, or change its address, if it left; or something above one is, which
+/// may lie in another namespace.
 #[inline(always)]
-pub fn has_vlan_that_is_missed(net: Address) -> bool {
-    netdev_vlan_that_is_missed(net.value()) != 0
+pub fn has_missed_port(net: Address) -> bool {
+    netdev_missed_port(net.value()) != 0
 }
 
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn netdev_vlan_that_is_missed(net: u64) -> u32 {
+extern "C" fn netdev_missed_port(net: u64) -> u32 {
     Devices::any(net, stop_at_missed)
 }
 
 extern "C" fn stop_at_missed(_step: u32, devices: *mut Devices) -> i64 {
     // SAFETY: `any` passes valid ones.
     let devices = unsafe { &mut *devices };
-    devices
-        .look(|device| Some(netdev::kind(device)? == kind::VLAN && neighbours::is_missed(device)?))
+    devices.look(|device| {
+        Some(neighbours::is_missed(device)? || neighbours::bears_missed(device))
+    })
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use anyhow::{Context as _, Result, ensure};
 
+use super::addresses::prepared;
 use super::{VICTIM, flag, names};
 use crate::attack::ioctl::{Family, bridge_add_port, change_flags};
 use crate::attack::kind::MacvlanMode;
@@ -60,6 +61,7 @@ pub fn add(trials: &mut Trials) {
         trials,
     );
     over_another_device(trials);
+    beside_another_port(trials);
     names::add(trials);
     trials.guarded(
         SIDE_EFFECTS,
@@ -152,6 +154,28 @@ fn over_another_device(trials: &mut Trials) {
         make::up(EXCEPTED)
     })
     .under(EXCEPTIONS)
+    .twins(trials);
+}
+
+/// An excepted port makes the other one of its bridge promiscuous, which was not
+/// (`br_manage_promisc`).
+fn beside_another_port(trials: &mut Trials) {
+    Attack::new(
+        "excepted_name_joins_a_bridge_beside_a_quiet_port",
+        VICTIM,
+        Expected::of("promiscuous.bridge_port", "RTM_SETLINK"),
+        || {
+            let message = change(RTM_SETLINK, Target::Name(EXCEPTED));
+            link::request(message.master(index_of("bridge0")?))
+        },
+    )
+    .on(prepared(
+        "ip link add bridge0 type bridge vlan_filtering 1 && ip link set bridge0 up \
+         && ip link add victim0 type dummy && ip link set victim0 master bridge0 \
+         && ip link add mirror0 type dummy",
+    ))
+    .under(EXCEPTIONS)
+    .needs(&["bridge"])
     .twins(trials);
 }
 

@@ -4,6 +4,7 @@
 mod addresses;
 mod bonds;
 mod drivers;
+mod ends;
 mod exceptions;
 mod handed_back;
 mod ioctl;
@@ -40,6 +41,7 @@ pub fn trials() -> Vec<Trial> {
     addresses::add(&mut trials);
     ports::add(&mut trials);
     bonds::add(&mut trials);
+    ends::add(&mut trials);
     drivers::add(&mut trials);
     exceptions::add(&mut trials);
     tripwire::add(&mut trials);
