@@ -2,12 +2,15 @@
 //! stands on two floors below, or the device that it is, by ways on which no program
 //! sees which that is.
 
+use std::io;
+
 use anyhow::Result;
 
 use super::VICTIM;
 use super::addresses::{Act, prepared};
 use crate::attack::ioctl::{delete_bridge, delete_bridge_of_old};
 use crate::attack::link;
+use crate::attack::process::shell;
 use crate::rig::{Attack, Expected, Stage, Trials, USUAL_POLICY, Watch};
 
 /// Makes d1 the active port of a promiscuous bond, whose other is victim0.
@@ -25,8 +28,11 @@ macro_rules! bond_of {
 const PAIR: &str = bond_of!("ip link add d1 type veth peer name e1 && ip link set e1 up");
 /// As a pod's: its end in a namespace of its own.
 const FAR_PAIR: &str = bond_of!(
-    "ip netns del ends0 2>/dev/null; ip netns add ends0 && ip link add d1 type veth peer name e1 \
-     && ip link set e1 netns ends0 && ip -n ends0 link set e1 up"
+    "{ unshare -n sleep 30 >/dev/null 2>&1 & } && pod=$! && echo $pod > /tmp/pod \
+     && until [ $(readlink /proc/$pod/ns/net) != $(readlink /proc/self/ns/net) ]; do \
+          sleep 0.05; done \
+     && ip link add d1 type veth peer name e1 && ip link set e1 netns $pod \
+     && nsenter -t $pod -n ip link set e1 up"
 );
 /// The port is a vlan on the other end.
 const ABOVE_THE_PAIR: &str = bond_of!(
@@ -38,7 +44,10 @@ const TWO_BELOW: &str = bond_of!(
      && ip link add link e1 name m1 type vlan id 7 && ip link set m1 up \
      && ip link add link m1 name d1 type vlan id 8"
 );
-const BRIDGE: &str = concat!(bond_of!("ip link add d1 type bridge"), " && ip link set d1 down");
+const BRIDGE: &str = concat!(
+    bond_of!("ip link add d1 type bridge"),
+    " && ip link set d1 down"
+);
 const SESSION: &str = bond_of!(
     "ip link set lo up && ip l2tp add tunnel tunnel_id 7 peer_tunnel_id 8 encap udp \
        local 127.0.0.1 remote 127.0.0.1 udp_sport 5000 udp_dport 5001 \
@@ -55,7 +64,7 @@ const TUNNELS: &str = "ip tunnel add d1 mode ipip local 203.0.113.1 remote 203.0
 const QUIET: &str = "ip link add b0 type bond mode active-backup && ip link set b0 up \
     && ip link add d1 type veth peer name e1 && ip link set e1 up && ip link set d1 master b0 \
     && ip link add e2 type dummy && ip link set e2 up \
-    && ip link add link e2 name m2 type vlan id 7 && ip link add link m2 name n2 type vlan id 8 \
+    && ip link add link e2 name m2 type vlan id 7 && ip link set m2 up && ip link add link m2 name n2 type vlan id 8 \
     && ip link set n2 master b0 && ip link add r1 type bridge \
     && ip tunnel add t1 mode ipip local 203.0.113.1 remote 203.0.113.2";
 
@@ -63,9 +72,13 @@ pub fn add(trials: &mut Trials) {
     let by_netlink: [(&str, &'static str, Act); 4] = [
         ("the_other_end_of_a_port_deleted", PAIR, delete_e1),
         ("the_far_end_of_a_port_deleted", FAR_PAIR, || {
-            prepared("ip -n ends0 link del e1")()
+            run("nsenter -t $(cat /tmp/pod) -n ip link del e1")
         }),
-        ("the_other_end_below_a_port_deleted", ABOVE_THE_PAIR, delete_e1),
+        (
+            "the_other_end_below_a_port_deleted",
+            ABOVE_THE_PAIR,
+            delete_e1,
+        ),
         ("a_dummy_two_below_a_port_deleted", TWO_BELOW, delete_e1),
     ];
     for (name, set_up, act) in by_netlink {
@@ -75,19 +88,26 @@ pub fn add(trials: &mut Trials) {
         ("siocbrdelbr_of_a_port", "SIOCBRDELBR", BRIDGE, || {
             delete_bridge("d1")
         }),
-        ("siocsifbr_that_deletes_a_port", "SIOCBRDELBR", BRIDGE, || {
-            delete_bridge_of_old("d1")
-        }),
+        (
+            "siocsifbr_that_deletes_a_port",
+            "SIOCBRDELBR",
+            BRIDGE,
+            || delete_bridge_of_old("d1"),
+        ),
         ("siocdeltunnel_of_a_port", "SIOCDELTUNNEL", TUNNELS, || {
-            prepared("ip tunnel del d1")()
+            run("ip tunnel del d1")
         }),
     ];
     for (name, via, set_up, act) in by_ioctl {
         goes(trials, name, via, set_up, act);
     }
-    goes(trials, "l2tp_session_of_a_port_deleted", "netlink", SESSION, || {
-        prepared("ip l2tp del session tunnel_id 7 session_id 1")()
-    });
+    goes(
+        trials,
+        "l2tp_session_of_a_port_deleted",
+        "netlink",
+        SESSION,
+        || run("ip l2tp del session tunnel_id 7 session_id 1"),
+    );
     trials.guarded(
         USUAL_POLICY,
         "ends_that_nobody_misses_pass",
@@ -95,8 +115,20 @@ pub fn add(trials: &mut Trials) {
     );
 }
 
-fn delete_e1() -> std::io::Result<()> {
+fn delete_e1() -> io::Result<()> {
     link::delete("e1")
+}
+
+/// Runs a command line; one that says that it is not permitted is refused.
+fn run(line: &str) -> io::Result<()> {
+    let ran = shell(line)?;
+    match ran.status {
+        0 => Ok(()),
+        _ if ran.stderr.contains("Operation not permitted") => {
+            Err(io::Error::from_raw_os_error(libc::EPERM))
+        }
+        _ => Err(io::Error::other(format!("`{line}`: {ran:?}"))),
+    }
 }
 
 fn goes(trials: &mut Trials, name: &str, via: &'static str, set_up: &'static str, act: Act) {

@@ -171,8 +171,9 @@ fn beside_another_port(trials: &mut Trials) {
     )
     .on(prepared(
         "ip link add bridge0 type bridge vlan_filtering 1 && ip link set bridge0 up \
-         && ip link add victim0 type dummy && ip link set victim0 master bridge0 \
-         && ip link add mirror0 type dummy",
+         && ip link add d0 type dummy && ip link set d0 up \
+         && ip link add link d0 name victim0 type vlan id 7 && ip link set victim0 up \
+         && ip link set victim0 master bridge0 && ip link add mirror0 type dummy",
     ))
     .under(EXCEPTIONS)
     .needs(&["bridge"])

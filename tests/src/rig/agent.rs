@@ -41,6 +41,16 @@ match.cgroups = ["/netadmin-test/sentinel"]
 SO_DEBUG = "deny"
 "#;
 
+/// What the agent says of a changed policy.
+const RELOADED: &str = "netadmin-agent: policy reloaded\n";
+const NOT_RELOADED: &str = "netadmin-agent: error: the changed policy is refused";
+
+const POLICY_FILE: &str = "policy.toml";
+
+fn with_sentinel(policy: &str) -> String {
+    format!("{policy}{SENTINEL_POLICY}")
+}
+
 /// A run of the program with whatever arguments, its output kept in files.
 #[derive(Debug)]
 pub struct AgentRun {
@@ -180,11 +190,33 @@ impl Agent {
         Self::start_with(policy, true, &["--metrics", &address.to_string()])
     }
 
+    /// Puts another policy in the place of the one in force, as a whole.
+    pub fn adopt(&mut self, policy: &str) -> Result<()> {
+        let reloads = |run: &AgentRun| run.stderr().matches(RELOADED).count();
+        let before = reloads(&self.run);
+        let draft = self.run.directory.join("draft");
+        fs::write(&draft, with_sentinel(policy)).context("write a policy")?;
+        fs::rename(&draft, self.run.directory.join(POLICY_FILE)).context("replace the policy")?;
+        let ended = poll(START_LIMIT, || match reloads(&self.run) > before {
+            true => Some(None),
+            false if self.run.stderr().contains(NOT_RELOADED) => Some(Some("refused")),
+            false => {
+                let status = self.run.process.try_wait().ok().flatten();
+                status.map(|_| Some("the agent ended"))
+            }
+        });
+        match ended {
+            Some(None) => Ok(()),
+            Some(Some(why)) => bail!("{why}:\n{}", self.stderr()),
+            None => bail!("no reload within {START_LIMIT:?}:\n{}", self.stderr()),
+        }
+    }
+
     fn start_with(policy: &str, to_file: bool, more: &[&str]) -> Result<Self> {
         Cgroup::make_usual().context("make the control groups")?;
         let directory = new_directory()?;
-        let policy_file = directory.join("policy.toml");
-        fs::write(&policy_file, format!("{policy}{SENTINEL_POLICY}")).context("write a policy")?;
+        let policy_file = directory.join(POLICY_FILE);
+        fs::write(&policy_file, with_sentinel(policy)).context("write a policy")?;
         let events = directory.join(if to_file { "events" } else { "stdout" });
         let mut command = Command::new(program());
         // Most tests are of a policy, and begin without one.

@@ -1,7 +1,7 @@
 //! What the tests share: an agent with one policy at a time, and the witness.
 //!
-//! Loading the programs takes long under emulation, so an agent serves all
-//! tests of its policy that follow each other.
+//! Loading the programs takes long under emulation, so an agent serves all tests that
+//! follow each other: it is given each policy as an operator would, by changing its file.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -249,14 +249,19 @@ impl Shared {
         if self.witness.is_none() {
             self.witness = Some(Witness::start().context("start the witness")?);
         }
-        let is_other = |(in_force, _): &(String, Agent)| in_force != policy;
-        if self.agent.as_ref().is_some_and(is_other) {
-            self.stop_agent()?;
+        match &mut self.agent {
+            None => self.start_agent(policy),
+            Some((in_force, _)) if in_force == policy => Ok(()),
+            Some((in_force, agent)) => {
+                let adopted = agent.adopt(policy).context("change the policy");
+                policy.clone_into(in_force);
+                if adopted.is_err() {
+                    // The next test begins anew.
+                    self.agent = None;
+                }
+                adopted
+            }
         }
-        if self.agent.is_none() {
-            self.start_agent(policy)?;
-        }
-        Ok(())
     }
 
     /// Without the agent's enforcement its witness may be had all the same.
