@@ -71,6 +71,12 @@ impl Assigned {
         policy: NO_POLICY,
         epoch: 0,
     };
+
+    /// A word that says this, of no cgroup: see [`assigned`].
+    #[inline(always)]
+    pub const fn word(self) -> u64 {
+        (self.epoch as u64) << EPOCH | (self.policy as u64 & NO_POLICY_HERE) << POLICY
+    }
 }
 
 /// What guards a cgroup.
@@ -159,10 +165,7 @@ impl GuardEntry {
         let common = cgroup & u64::from(u32::MAX)
             | u64::from(record.origin & 3) << ORIGIN
             | u64::from(record.flags & 3) << FLAGS;
-        let word = |bank: usize| {
-            let Assigned { policy, epoch } = record.policies[bank];
-            common | u64::from(epoch) << EPOCH | (u64::from(policy) & NO_POLICY_HERE) << POLICY
-        };
+        let word = |bank: usize| common | record.policies[bank].word();
         Self {
             banks: [word(0), word(1)],
             cgroup,

@@ -101,6 +101,18 @@ impl Text {
         }
     }
 
+    /// The bits of `other` where `mask` has ones, and its own elsewhere.
+    #[inline(always)]
+    pub fn or_where(&self, mask: u64, other: &Self) -> Self {
+        let choose = |own: u64, other: u64| own ^ ((own ^ other) & mask);
+        Self {
+            words: [
+                choose(self.words[0], other.words[0]),
+                choose(self.words[1], other.words[1]),
+            ],
+        }
+    }
+
     /// 1 if it equals `other`, else 0.
     #[inline(always)]
     pub fn is(&self, other: &Self) -> u64 {

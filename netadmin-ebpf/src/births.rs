@@ -13,7 +13,7 @@ use aya_ebpf::{
 };
 use netadmin_common::{
     glob::{GlobStep, GlobWalk, MAX_GLOBS, PATH_LEN, PathRecord},
-    guard::{Assigned, EPOCHS, GLOB_COUNTS, NO_POLICY},
+    guard::{Assigned, EPOCHS, GLOB_COUNTS, NO_POLICY, assigned},
 };
 
 use crate::maps::{BANK, GLOBS};
@@ -62,6 +62,13 @@ pub fn take_path(path: *const u8) -> bool {
 /// What the path leads to by the globs of a bank.
 #[inline(always)]
 pub fn assigned_by_path(bank: u32) -> Assigned {
+    assigned(policy_by_path(bank))
+}
+
+/// (Global for the verifier, which then checks it once for both banks.)
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn policy_by_path(bank: u32) -> u64 {
     // First the epoch, then how many globs it has: the agent takes back the first first.
     let epoch = word(EPOCHS + bank) as u16;
     let globs = word(GLOB_COUNTS + bank);
@@ -70,7 +77,7 @@ pub fn assigned_by_path(bank: u32) -> Assigned {
     } else {
         policy_of_path(bank, globs)
     };
-    Assigned { policy, epoch }
+    Assigned { policy, epoch }.word()
 }
 
 #[inline(always)]

@@ -274,21 +274,44 @@ const TRIES: u32 = 1024;
 /// A copy of what guards a cgroup.
 #[inline(always)]
 pub fn copy_of(cgroup: u64) -> Known {
+    let mut words = [0; BANKS];
+    match guard_copy(cgroup, &mut words) {
+        COPIED => GuardEntry::record(cgroup, words).map_or(Known::Unread, Known::Guard),
+        NOTHING => Known::Nothing,
+        _ => Known::Unread,
+    }
+}
+
+const UNREAD: u32 = 0;
+const NOTHING: u32 = 1;
+const COPIED: u32 = 2;
+
+/// (Global, as [`guarded_ancestor`].)
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn guard_copy(cgroup: u64, words: *mut [u64; BANKS]) -> u32 {
+    // SAFETY: the verifier checks that callers pass room for them.
+    let Some(words) = (unsafe { words.as_mut() }) else {
+        return UNREAD;
+    };
     let mut copying = Copying {
         cgroup,
-        known: Known::Unread,
+        outcome: UNREAD,
+        words: [0; BANKS],
     };
     // SAFETY: `try_copy` takes what is passed, which outlives the loop.
     unsafe {
         let step = try_copy as *mut c_void;
         bpf_loop(TRIES, step, from_mut(&mut copying).cast(), 0);
     }
-    copying.known
+    *words = copying.words;
+    copying.outcome
 }
 
 struct Copying {
     cgroup: u64,
-    known: Known,
+    outcome: u32,
+    words: [u64; BANKS],
 }
 
 extern "C" fn try_copy(_step: u32, copying: *mut Copying) -> i64 {
@@ -297,16 +320,16 @@ extern "C" fn try_copy(_step: u32, copying: *mut Copying) -> i64 {
     // SAFETY: `copy_of` passes a valid one, and nobody else has it meanwhile.
     let copying = unsafe { &mut *copying };
     let Some(entry) = surely(copying.cgroup) else {
-        copying.known = Known::Nothing;
+        copying.outcome = NOTHING;
         return STOP;
     };
-    match read(entry, copying.cgroup) {
-        Some(record) => {
-            copying.known = Known::Guard(record);
-            STOP
-        }
-        None => GO_ON,
+    copying.words = [word(entry, 0), word(entry, 1)];
+    let is_of = |word: &u64| is_of(*word, copying.cgroup);
+    if copying.words.iter().all(is_of) {
+        copying.outcome = COPIED;
+        return STOP;
     }
+    GO_ON
 }
 
 /// What an entry says, unless it has become another's than this cgroup's.

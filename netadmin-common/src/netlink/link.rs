@@ -320,18 +320,6 @@ impl LinkView {
     pub(super) fn links_unsettled(&self) -> bool {
         self.unstable & UNSETTLED_LINKS != 0
     }
-
-    /// Whether the policy excepts the device and every device below it.
-    #[inline(always)]
-    pub fn is_excepted(&self, policy: &PolicyRecord) -> bool {
-        policy.excepts_stack(&self.device, &self.lower)
-    }
-
-    /// Of a taller stack, or of several devices below, not all are seen.
-    #[inline(always)]
-    fn lower_is_excepted(&self, policy: &PolicyRecord) -> bool {
-        policy.excepts_lowest(&self.lower)
-    }
 }
 
 /// How many operations one request can be.
@@ -378,18 +366,34 @@ pub fn direct_effects(request: &LinkRequest, view: &LinkView) -> [Option<Operati
 /// device is judged by its kind: a name that is excepted it may not take.
 #[inline(always)]
 pub fn excepted(request: &LinkRequest, view: &LinkView, policy: &PolicyRecord) -> bool {
+    let device = |device: &Device| policy.excepts(device);
+    excepted_by(request, view, device, |kind| policy.excepts_kind(kind))
+}
+
+/// The same, where `device` says whether the policy excepts one, and `kind` whether all
+/// of a kind. (The kernel's verifier then checks these apart, and once.)
+#[inline(always)]
+pub fn excepted_by(
+    request: &LinkRequest,
+    view: &LinkView,
+    device: impl Fn(&Device) -> bool,
+    kind: impl Fn(&Text) -> bool,
+) -> bool {
     if request.other_namespace != 0 || view.unstable != 0 || reaches_others(request, view) {
         return false;
     }
-    if view.device.index != 0 {
-        return view.is_excepted(policy);
-    }
-    // The kind that a request gives says nothing of a device that is there, and
-    // nothing of the ports of an HSR ring.
-    if !request.creates() || changes_unseen(request, view) != 0 || request.kind == kind::HSR {
-        return false;
-    }
-    policy.excepts_kind(&request.kind) && (request.lower == 0 || view.lower_is_excepted(policy))
+    // Of a taller stack, or of several devices below, not all are seen.
+    let lowest = (view.lower.index != 0) & (view.lower.stacked == 0);
+    let (excepted, stacked) = if view.device.index != 0 {
+        (device(&view.device), view.device.stacked != 0)
+    } else {
+        // The kind that a request gives says nothing of a device that is there, and
+        // nothing of the ports of an HSR ring.
+        let made = request.creates() && changes_unseen(request, view) == 0;
+        let ring = request.kind == kind::HSR;
+        (made && !ring && kind(&request.kind), request.lower != 0)
+    };
+    excepted && (!stacked || lowest && device(&view.lower))
 }
 
 /// Whether others may rise than the device and those below it, of which the policy need

@@ -8,7 +8,7 @@ use netadmin_common::{
     device::{ABOVE_MISSED, kind},
     netlink::{
         LinkRequest, LinkView, UNSETTLED_LINKS, address_operation, bond_operation, change_of,
-        created_operation, direct_effects, excepted, lower_operation,
+        created_operation, direct_effects, excepted_by, lower_operation,
         pieces::{changes, creation},
         port_operation, takes_excepted_name,
     },
@@ -303,9 +303,31 @@ extern "C" fn netadmin_link_excepted(
     let (Some(request), Some(view)) = (unsafe { (request.as_ref(), view.as_ref()) }) else {
         return 0;
     };
+    let device = |device: &Device| netadmin_excepts_device(policy, device) != 0;
+    let kind = |kind: &Text| {
+        let [first, second] = kind.words();
+        netadmin_excepts_kind(policy, first, second) != 0
+    };
+    u32::from(excepted_by(request, view, device, kind))
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_excepts_device(policy: u32, device: *const Device) -> u32 {
+    // SAFETY: the verifier checks that callers pass a whole device.
+    match (POLICIES.get(policy), unsafe { device.as_ref() }) {
+        (Some(policy), Some(device)) => u32::from(policy.excepts(device)),
+        _ => 0,
+    }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_excepts_kind(policy: u32, first: u64, second: u64) -> u32 {
+    let kind = Text::from_memory([first, second]);
     POLICIES
         .get(policy)
-        .map_or(0, |policy| u32::from(excepted(request, view, policy)))
+        .map_or(0, |policy| u32::from(policy.excepts_kind(&kind)))
 }
 
 #[unsafe(no_mangle)]

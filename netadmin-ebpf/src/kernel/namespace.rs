@@ -100,7 +100,5 @@ extern "C" fn netdev_missed_port(net: u64) -> u32 {
 extern "C" fn stop_at_missed(_step: u32, devices: *mut Devices) -> i64 {
     // SAFETY: `any` passes valid ones.
     let devices = unsafe { &mut *devices };
-    devices.look(|device| {
-        Some(neighbours::is_missed(device)? || neighbours::bears_missed(device))
-    })
+    devices.look(|device| Some(neighbours::is_missed(device)? || neighbours::bears_missed(device)))
 }

@@ -198,9 +198,11 @@ fn bears_more_than_master(device: Address) -> Option<bool> {
         return Some(false);
     }
     // Its master comes first.
-    Some(!is_to_master(node.container(&layout::NETDEV_ADJACENT_LIST))? || {
-        Address::from_field(node.load()?) != head
-    })
+    Some(
+        !is_to_master(node.container(&layout::NETDEV_ADJACENT_LIST))? || {
+            Address::from_field(node.load()?) != head
+        },
+    )
 }
 
 /// Whether a `netdev_adjacent` leads to a master.

@@ -4,7 +4,7 @@
 use anyhow::{Result, ensure};
 
 use crate::attack::process::shell;
-use crate::rig::{Cgroup, Trials};
+use crate::rig::{Agent, Cgroup, Trials};
 
 /// What the kernel asks a capability for, and nothing else.
 const KERNEL_LINE: &str = r#"version = 1
@@ -26,15 +26,14 @@ SO_PRIORITY = { allow = [1, 5] }
 "#;
 
 pub fn add(trials: &mut Trials) {
-    trials.guarded(
-        KERNEL_LINE,
-        "the_kernels_own_line_attaches_nothing_to_cgroups",
-        |stage| {
-            stage.agent()?;
-            ensure!(attached_to(Cgroup::GUARDED)? == 0);
-            no_other()
-        },
-    );
+    // With an agent of its own: to what stays guarded, a program stays attached.
+    trials.alone("the_kernels_own_line_attaches_nothing_to_cgroups", || {
+        let agent = Agent::start(KERNEL_LINE)?;
+        ensure!(attached_to(Cgroup::GUARDED)? == 0);
+        no_other()?;
+        ensure!(agent.stop()? == 0);
+        Ok(())
+    });
     trials.guarded(
         VALUES,
         "a_set_of_values_attaches_to_the_guarded_cgroup_alone",
