@@ -32,6 +32,10 @@ pub struct History {
     /// New cgroups for which there is no room.
     #[serde(default)]
     pub unentered: usize,
+    /// On this kernel the sub-commands of ethtool's ioctl cannot be told apart: where one
+    /// is refused, all are.
+    #[serde(default)]
+    pub ethtool_as_one: bool,
 }
 
 /// What became of changed policies.
@@ -66,6 +70,7 @@ impl History {
             policy,
             reloads: Reloads::default(),
             unentered: 0,
+            ethtool_as_one: false,
         }
     }
 

@@ -279,6 +279,10 @@ impl Set {
                 format!("{} cgroups {refused}", agent.unentered),
             );
         }
+        if agent.ethtool_as_one {
+            let told = "its sub-commands are not told apart on this kernel: all or none";
+            table.row("ioctl.ethtool.*", told);
+        }
         let reloads = &agent.reloads;
         let counts = format!("{} applied, {} refused", reloads.applied, reloads.refused);
         table.row("reloads", counts);

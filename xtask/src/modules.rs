@@ -83,6 +83,8 @@ const AVAILABLE: &[&str] = &[
     "nf_nat",
     "nf_tables",
     "nfnetlink_acct",
+    "nfnetlink_cthelper",
+    "nfnetlink_cttimeout",
     "nfnetlink_log",
     "nfnetlink_queue",
     "nft_chain_nat",

@@ -38,6 +38,7 @@ const TOOLS: &[(&str, &[&str])] = &[
     ("ipvsadm", &["ipvsadm"]),
     ("libteam-utils", &["teamnl"]),
     ("nfacct", &["nfacct"]),
+    ("nfct", &["nfct"]),
     ("iw", &["iw"]),
     ("wireless-tools", &["iwconfig"]),
     ("can-utils", &["cangw"]),

@@ -137,6 +137,8 @@ pub struct Programs {
     limits: Limits,
     /// Keeps the program on writes to sysctls attached, if nothing is pinned.
     pub(super) sysctl_link: Option<OwnedFd>,
+    /// See [`Self::takes_ethtool_as_one`].
+    pub(super) ethtool_as_one: bool,
 }
 
 /// Keeps the value program attached to a cgroup.
@@ -205,6 +207,7 @@ impl Programs {
             set,
             limits: options.limits,
             sysctl_link: None,
+            ethtool_as_one: false,
         })
     }
 
@@ -221,6 +224,11 @@ impl Programs {
     /// Which set of programs this is; 0 if it is not pinned.
     pub fn generation(&self) -> u32 {
         self.set.as_ref().map_or(0, |set| set.generation)
+    }
+
+    /// Whether the sub-commands of ethtool's ioctl cannot be told apart on this kernel.
+    pub fn takes_ethtool_as_one(&self) -> bool {
+        self.ethtool_as_one
     }
 
     /// How much fits.

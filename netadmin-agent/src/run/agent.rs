@@ -99,6 +99,7 @@ impl Agent {
         self._lock = lock;
         self.teller.remember(former);
         self.history = History::new(watch.path().display().to_string());
+        self.history.ethtool_as_one = self.programs.takes_ethtool_as_one();
         self.watch = Some(watch);
         self.next_tick = Instant::now() + self.until_tick();
         self.leave_history();

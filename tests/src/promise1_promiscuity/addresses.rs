@@ -42,6 +42,18 @@ pub fn prepared(line: &'static str) -> impl Fn() -> io::Result<()> + Send + Sync
     }
 }
 
+/// Runs a command line; one that says that it is not permitted is refused.
+pub fn permitted(line: &str) -> io::Result<()> {
+    let ran = shell(line)?;
+    match ran.status {
+        0 => Ok(()),
+        _ if ran.stderr.contains("Operation not permitted") => {
+            Err(io::Error::from_raw_os_error(libc::EPERM))
+        }
+        _ => Err(io::Error::other(format!("`{line}`: {ran:?}"))),
+    }
+}
+
 fn address(via: &'static str) -> Expected {
     Expected::of("promiscuous.unicast_filter", via)
 }

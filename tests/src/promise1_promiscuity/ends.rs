@@ -7,10 +7,9 @@ use std::io;
 use anyhow::Result;
 
 use super::VICTIM;
-use super::addresses::{Act, prepared};
+use super::addresses::{Act, permitted, prepared};
 use crate::attack::ioctl::{delete_bridge, delete_bridge_of_old};
 use crate::attack::link;
-use crate::attack::process::shell;
 use crate::rig::{Attack, Expected, Stage, Trials, USUAL_POLICY, Watch};
 
 /// Makes d1 the active port of a promiscuous bond, whose other is victim0.
@@ -72,7 +71,7 @@ pub fn add(trials: &mut Trials) {
     let by_netlink: [(&str, &'static str, Act); 4] = [
         ("the_other_end_of_a_port_deleted", PAIR, delete_e1),
         ("the_far_end_of_a_port_deleted", FAR_PAIR, || {
-            run("nsenter -t $(cat /tmp/pod) -n ip link del e1")
+            permitted("nsenter -t $(cat /tmp/pod) -n ip link del e1")
         }),
         (
             "the_other_end_below_a_port_deleted",
@@ -95,7 +94,7 @@ pub fn add(trials: &mut Trials) {
             || delete_bridge_of_old("d1"),
         ),
         ("siocdeltunnel_of_a_port", "SIOCDELTUNNEL", TUNNELS, || {
-            run("ip tunnel del d1")
+            permitted("ip tunnel del d1")
         }),
     ];
     for (name, via, set_up, act) in by_ioctl {
@@ -106,7 +105,7 @@ pub fn add(trials: &mut Trials) {
         "l2tp_session_of_a_port_deleted",
         "netlink",
         SESSION,
-        || run("ip l2tp del session tunnel_id 7 session_id 1"),
+        || permitted("ip l2tp del session tunnel_id 7 session_id 1"),
     );
     trials.guarded(
         USUAL_POLICY,
@@ -117,18 +116,6 @@ pub fn add(trials: &mut Trials) {
 
 fn delete_e1() -> io::Result<()> {
     link::delete("e1")
-}
-
-/// Runs a command line; one that says that it is not permitted is refused.
-fn run(line: &str) -> io::Result<()> {
-    let ran = shell(line)?;
-    match ran.status {
-        0 => Ok(()),
-        _ if ran.stderr.contains("Operation not permitted") => {
-            Err(io::Error::from_raw_os_error(libc::EPERM))
-        }
-        _ => Err(io::Error::other(format!("`{line}`: {ran:?}"))),
-    }
 }
 
 fn goes(trials: &mut Trials, name: &str, via: &'static str, set_up: &'static str, act: Act) {

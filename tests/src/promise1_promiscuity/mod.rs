@@ -11,6 +11,7 @@ mod ioctl;
 mod masters;
 mod membership;
 mod names;
+mod plain;
 mod ports;
 mod rtnetlink;
 mod search;
@@ -45,7 +46,11 @@ pub fn trials() -> Vec<Trial> {
     drivers::add(&mut trials);
     exceptions::add(&mut trials);
     tripwire::add(&mut trials);
-    trials.finish()
+    let mut plain = Trials::new("promise1::plain");
+    plain::add(&mut plain);
+    let mut all = trials.finish();
+    all.append(&mut plain.finish());
+    all
 }
 
 /// A refusal of the flag on the victim.

@@ -415,6 +415,24 @@ pub const AREAS: &[Area] = &[
         ],
     },
     Area {
+        name: "conntrack_timeouts",
+        allow: &["conntrack.*"],
+        probe: "modprobe nfnetlink_cttimeout",
+        set_up: "true",
+        lines: &[
+            "nfct add timeout long inet tcp established 100",
+            "nfct list timeout",
+            "nfct delete timeout long",
+        ],
+    },
+    Area {
+        name: "conntrack_helpers",
+        allow: &["conntrack.*"],
+        probe: "modprobe nfnetlink_cthelper",
+        set_up: "true",
+        lines: &["nfct list helper", "nfct flush helper"],
+    },
+    Area {
         name: "ipset",
         allow: &["ipset.*"],
         probe: "ipset create s hash:ip",

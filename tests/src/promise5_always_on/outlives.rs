@@ -132,6 +132,7 @@ fn status() -> Result<()> {
         && set["limits"]["cgroups"]["most"] == 32768
         && set["kernel"].as_str() == Some(kernel.trim())
         && set["absent"].as_array().is_some()
+        && set["agent"]["ethtool_as_one"] == false
         && set["events"]["seen"] == 1;
     ensure!(right, "{code}: {said}");
     let cgroups = set["cgroups"].as_array().cloned().unwrap_or_default();

@@ -71,7 +71,8 @@ impl Programs {
         self.sight()?.detach(link).map_err(failed("detach"))?;
         self.sight()?.unload().map_err(failed("unload"))?;
         let place = place::find(&seen?);
-        if place == EthtoolPlace::UNKNOWN {
+        self.ethtool_as_one = place == EthtoolPlace::UNKNOWN;
+        if self.ethtool_as_one {
             output::complain(
                 "netadmin-agent: warning: the sub-commands of ethtool's ioctl cannot be told \
                  apart on this kernel: where a policy refuses one of `ioctl.ethtool.*`, all are \
