@@ -8,6 +8,9 @@ pub const CALL_BEGUN: u32 = 0;
 pub const CALL_ALLOWED: u32 = 1;
 /// Judged on the kernel's own copy: refused, and reported.
 pub const CALL_REFUSED: u32 = 2;
+/// A port may go that would be missed: whether that is refused is asked, and reported,
+/// when the kernel asks, which for questions it does not.
+pub const CALL_MISSED: u32 = 3;
 
 /// [`CallRecord::command`]: no ioctl, but a write to a file of sysfs.
 pub const COMMAND_SYSFS: u32 = 1;

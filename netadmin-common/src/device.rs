@@ -31,6 +31,9 @@ pub const ABOVE_MISSED: u32 = 4;
 /// [`Device::above`]: somebody listens on an ipvlan above, and nobody had asked for its
 /// flag ([`Device::is_promiscuous_for_others`]).
 pub const ABOVE_LISTENED: u32 = 8;
+/// [`Device::above`]: like [`ABOVE_MISSED`], of what goes as well when the device moves to
+/// another network namespace ([`kind::goes_when_lower_moves`]).
+pub const ABOVE_MISSED_IF_MOVED: u32 = 16;
 
 /// A snapshot of a `struct net_device`.
 #[repr(C)]
@@ -112,6 +115,8 @@ impl Device {
 pub mod kind {
     use super::Text;
 
+    /// drivers/net/amt.c.
+    pub const AMT: Text = Text::new(b"amt");
     /// drivers/net/bonding.
     pub const BOND: Text = Text::new(b"bond");
     /// net/bridge.
@@ -157,6 +162,14 @@ pub mod kind {
     #[inline(always)]
     pub fn is_of_pair(kind: &Text) -> bool {
         kind.is(&VETH) | kind.is(&NETKIT) | kind.is(&VXCAN) != 0
+    }
+
+    /// Whether devices of this kind are removed when the one below moves to another
+    /// network namespace: their drivers take that for its end (`macsec_notify`,
+    /// `vxlan_netdevice_event`, `amt_device_event`, `hsr_netdev_notify`).
+    #[inline(always)]
+    pub fn goes_when_lower_moves(kind: &Text) -> bool {
+        kind.is(&MACSEC) | kind.is(&VXLAN) | kind.is(&AMT) | kind.is(&HSR) != 0
     }
 
     /// Whether devices of this kind are macvlans.

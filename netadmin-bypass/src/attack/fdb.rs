@@ -23,12 +23,17 @@ pub const NTF_MASTER: u8 = 4;
 
 /// `bridge fdb add ADDRESS dev ...`.
 pub fn add(index: u32, flags: u8, address: [u8; 6]) -> io::Result<()> {
+    request(entry(index, flags, address))
+}
+
+/// The message of [`add`].
+pub fn entry(index: u32, flags: u8, address: [u8; 6]) -> Message {
     let mut fixed = vec![AF_BRIDGE, 0, 0, 0];
     fixed.extend_from_slice(&index.to_ne_bytes());
     fixed.extend_from_slice(&NUD_PERMANENT.to_ne_bytes());
     fixed.extend_from_slice(&[flags, 0]);
     let message = Message::new(RTM_NEWNEIGH, NLM_F_CREATE, &fixed);
-    request(message.attribute(NDA_LLADDR, &address))
+    message.attribute(NDA_LLADDR, &address)
 }
 
 /// `bridge link set dev ... learning ... flood ...`.

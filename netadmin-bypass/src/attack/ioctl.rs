@@ -15,6 +15,7 @@ const SIOCSIFDSTADDR: u32 = 0x8918;
 const SIOCSIFMTU: u32 = 0x8922;
 const SIOCSIFNAME: u32 = 0x8923;
 const SIOCSIFHWADDR: u32 = 0x8924;
+const SIOCGIFVLAN: u32 = 0x8982;
 const SIOCSIFVLAN: u32 = 0x8983;
 const SIOCBONDENSLAVE: u32 = 0x8990;
 const SIOCBONDRELEASE: u32 = 0x8991;
@@ -252,6 +253,15 @@ pub enum VlanCommand {
 
 /// `SIOCSIFVLAN`, as `vconfig` does: a command, a device, and a number.
 pub fn vlan(command: VlanCommand, device: &str, number: u32) -> io::Result<()> {
+    vlan_by(SIOCSIFVLAN, command, device, number)
+}
+
+/// The same by `SIOCGIFVLAN`, which the kernel takes for the other.
+pub fn vlan_by_question(command: VlanCommand, device: &str, number: u32) -> io::Result<()> {
+    vlan_by(SIOCGIFVLAN, command, device, number)
+}
+
+fn vlan_by(request: u32, command: VlanCommand, device: &str, number: u32) -> io::Result<()> {
     /// `struct vlan_ioctl_args`: a command, two names of 24 bytes (the second one
     /// shared with the number), and a short.
     const LEN: usize = 56;
@@ -262,7 +272,7 @@ pub fn vlan(command: VlanCommand, device: &str, number: u32) -> io::Result<()> {
     if command == VlanCommand::Flag {
         arguments[52..54].copy_from_slice(&1u16.to_ne_bytes());
     }
-    call::ioctl(Family::Inet.socket()?.as_fd(), SIOCSIFVLAN, &mut arguments)
+    call::ioctl(Family::Inet.socket()?.as_fd(), request, &mut arguments)
 }
 
 /// `SIOCADDTUNNEL`: makes an IPv4-in-IPv4 tunnel, as `ip tunnel add` does.

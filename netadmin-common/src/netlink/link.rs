@@ -1,11 +1,13 @@
 //! What an `RTM_NEWLINK` or `RTM_SETLINK` asks for, and what it would do.
 
 use super::pieces::{Attributes, attribute_bit};
-use super::stacking::stacking_operation;
-use super::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_DELLINK, RTM_NEWLINK, RTM_SETLINK};
+use super::stacking::{BOND_MODE_ALB, NTF_SELF, stacking_operation};
+use super::{
+    NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_DELLINK, RTM_NEWLINK, RTM_NEWNEIGH, RTM_SETLINK,
+};
 use crate::bits::{nonzero, not};
 use crate::catalogue::OperationKind;
-use crate::device::{ABOVE_FIXED, Device, IFF_PROMISC, IFF_UP, kind};
+use crate::device::{ABOVE_FIXED, ABOVE_LISTENED, Device, IFF_PROMISC, IFF_UP, kind};
 use crate::policy::{PROMISCUOUS_NAMES_EXCEPTED, PolicyRecord};
 use crate::text::Text;
 
@@ -13,6 +15,9 @@ use crate::text::Text;
 pub const UNSETTLED_LINKS: u32 = 1;
 /// Which flags the devices have.
 pub const UNSETTLED_FLAGS: u32 = 2;
+/// Which devices are open, which addresses they have besides their own, and what the
+/// ports of bridges do.
+pub const UNSETTLED_OPEN: u32 = 4;
 
 /// [`LinkRequest::leaves`]: for another master (`do_set_master`).
 pub const LEAVES_OPEN: u8 = 1;
@@ -161,6 +166,15 @@ impl LinkRequest {
         self.index.cast_signed() > 0
     }
 
+    /// Whether it may make another port of the device's bond the active one, as a number:
+    /// by an option of the port, or by giving it the name of the primary one
+    /// (`bond_slave_netdev_event`).
+    #[inline(always)]
+    pub(super) fn may_change_active_port(&self) -> u64 {
+        let renames = nonzero(u64::from(self.has_name)) & self.goes_by_index();
+        nonzero(u64::from(self.has_port_data)) | renames
+    }
+
     /// Whether it means one device, whichever way that is named.
     #[inline(always)]
     pub(super) fn names_one(&self) -> bool {
@@ -258,8 +272,7 @@ impl LinkRequest {
     }
 
     /// Which part of what was known of the links before may no longer hold, after
-    /// this message, for the rest of the datagram: [`UNSETTLED_LINKS`] and
-    /// [`UNSETTLED_FLAGS`] bits.
+    /// this message, for the rest of the datagram: `UNSETTLED_*` bits.
     #[inline(always)]
     pub fn unsettles(&self) -> u32 {
         // Of a bond, the next message may make ports.
@@ -274,7 +287,16 @@ impl LinkRequest {
             || self.sets(IFF_PROMISC)
             // A vlan may then have an address of its own.
             || self.has_address != 0;
-        (u32::from(links) * UNSETTLED_LINKS) | (u32::from(flags) * UNSETTLED_FLAGS)
+        // In numbers: the verifier follows each way through a branch.
+        let entry = not(nonzero(u64::from(
+            self.message_type ^ u32::from(RTM_NEWNEIGH),
+        ))) & nonzero(u64::from(self.neighbour_flags & NTF_SELF));
+        let of_port = nonzero(u64::from(self.of_bridge | self.has_port_data));
+        let of_bridge = nonzero(u64::from(self.has_data)) & self.kind.is(&kind::BRIDGE);
+        let open = self.sets_up() | entry | of_port | of_bridge;
+        (u32::from(links) * UNSETTLED_LINKS)
+            | (u32::from(flags) * UNSETTLED_FLAGS)
+            | (open as u32 * UNSETTLED_OPEN)
     }
 }
 
@@ -296,7 +318,8 @@ pub struct LinkView {
     /// index 0 if there is none.
     pub lower: Device,
     /// Which parts of the view an earlier message of the datagram made
-    /// unreliable, or a search that ended without an answer: `UNSETTLED_*` bits.
+    /// unreliable, or a search that ended without an answer: [`UNSETTLED_LINKS`] and
+    /// [`UNSETTLED_FLAGS`] bits.
     pub unstable: u32,
     /// How many nodes were looked at to find the devices, in the whole call.
     pub searched: u32,
@@ -310,11 +333,20 @@ pub struct LinkView {
     /// Whether some port of the bond or team that the device is filters no addresses: 0
     /// or 1.
     pub unfiltered_ports: u32,
-    /// Explicit padding, always zero.
-    pub reserved: u32,
+    /// Whether an earlier message of the datagram may have opened a device, given one an
+    /// address, or changed what a port of a bridge does: 0 or 1.
+    pub stirred: u32,
 }
 
 impl LinkView {
+    /// Takes note of what earlier messages of the datagram have made unreliable:
+    /// `UNSETTLED_*` bits.
+    #[inline(always)]
+    pub fn follow(&mut self, unsettled: u32) {
+        self.unstable = unsettled & (UNSETTLED_LINKS | UNSETTLED_FLAGS);
+        self.stirred = unsettled / UNSETTLED_OPEN & 1;
+    }
+
     /// Whether an earlier message may have changed which device is which.
     #[inline(always)]
     pub(super) fn links_unsettled(&self) -> bool {
@@ -400,17 +432,29 @@ pub fn excepted_by(
 /// not except any: a master, its other ports, or the ports of the device.
 #[inline(always)]
 fn reaches_others(request: &LinkRequest, view: &LinkView) -> bool {
+    // In numbers: the verifier follows each way through a branch.
+    let is_there = |flag: u8| nonzero(u64::from(flag));
     let master = &view.master;
-    let leaves = request.deletes()
-        | (request.has_master != 0) & (request.master == 0)
-        | (request.has_port_data != 0) & (master.kind == kind::BOND);
-    let of_bridge = request.has_master | request.floods | request.ends_vlan_filtering != 0;
-    let of_ports = request.has_master | request.has_address | request.has_data != 0;
-    let readdresses = (request.has_master | request.has_address != 0) & (master.index != 0);
-    leaves
-        | (of_bridge | (request.of_bridge != 0)) & (view.quiet_ports != 0)
-        | of_ports & (view.restless_ports != 0)
-        | readdresses & (master.above & ABOVE_FIXED != 0)
+    let has_master = is_there(request.has_master);
+    let deletes = not(nonzero(u64::from(
+        request.message_type ^ u32::from(RTM_DELLINK),
+    )));
+    let leaves = deletes | has_master & not(nonzero(u64::from(request.master)));
+    let changes_port = request.may_change_active_port() & master.kind.is(&kind::BOND);
+    // Of its ports none is there yet.
+    let balances =
+        request.kind.is(&kind::BOND) & not(nonzero(u64::from(request.bond_mode ^ BOND_MODE_ALB)));
+    // ipvlan_set_port_mode sets the flags of all on the device.
+    let has_data = is_there(request.has_data);
+    let shifts = has_data & nonzero(u64::from(view.lower.above & ABOVE_LISTENED));
+    let of_bridge = request.floods | request.ends_vlan_filtering | request.of_bridge;
+    let wakes = (has_master | is_there(of_bridge)) & nonzero(u64::from(view.quiet_ports));
+    let readdresses = has_master | is_there(request.has_address);
+    let of_ports = (readdresses | has_data) & nonzero(u64::from(view.restless_ports));
+    let of_master = readdresses
+        & nonzero(u64::from(master.index))
+        & nonzero(u64::from(master.above & ABOVE_FIXED));
+    leaves | changes_port | balances | shifts | wakes | of_ports | of_master != 0
 }
 
 #[inline(always)]

@@ -21,7 +21,7 @@ pub use families::{
 };
 pub use link::{
     LinkRequest, LinkView, MAX_OPERATIONS, Operations, UNSETTLED_FLAGS, UNSETTLED_LINKS,
-    direct_effects, effects, excepted, excepted_by, judge, takes_excepted_name,
+    UNSETTLED_OPEN, direct_effects, effects, excepted, excepted_by, judge, takes_excepted_name,
 };
 pub use stacking::{
     address_operation, bond_operation, change_of, created_operation, lower_operation,

@@ -11,17 +11,17 @@ use crate::catalogue::OperationKind::{
     PromiscuousUnjudged,
 };
 use crate::device::{
-    ABOVE_FIXED, ABOVE_LISTENED, ABOVE_MISSED, ABOVE_OPENED, IFF_PROMISC, IFF_UNICAST_FLT, IFF_UP,
-    kind,
+    ABOVE_FIXED, ABOVE_LISTENED, ABOVE_MISSED, ABOVE_MISSED_IF_MOVED, ABOVE_OPENED, IFF_PROMISC,
+    IFF_UNICAST_FLT, IFF_UP, kind,
 };
 
 const MACVLAN_MODE_PASSTHRU: u32 = 8;
 const MACVLAN_FLAG_NOPROMISC: u32 = 1;
 /// Balancing of what is received: makes the active port promiscuous when a port
 /// leaves (`rlb_teach_disabled_mac_on_primary`).
-const BOND_MODE_ALB: u8 = 6;
+pub(super) const BOND_MODE_ALB: u8 = 6;
 /// linux/neighbour.h.
-const NTF_SELF: u8 = 0x02;
+pub(super) const NTF_SELF: u8 = 0x02;
 
 /// The device is there, as far as is known.
 const EXISTS: u32 = 1;
@@ -66,7 +66,8 @@ pub fn change_of(request: &LinkRequest, view: &LinkView) -> u32 {
     let stays_open = nonzero(u64::from(request.leaves ^ LEAVES_CLOSED));
     let of_group = names_master & nonzero(u64::from(view.master.index)) & groups;
     // Who joins or leaves a vrf is closed and opened, if it is open (cycle_netdev).
-    let cycles = names_master & to_vrf & exists & (up | unstable) & stays_open;
+    let may_be_up = up | unstable | u64::from(view.stirred);
+    let cycles = names_master & to_vrf & exists & may_be_up & stays_open;
     let opens = (request.sets_up() | joins) & not(was_up) | cycles;
     let readdressed = nonzero(u64::from(request.has_address)) | joins | of_group & stays_open;
     let cycles = cycles | shifts_ipvlan(request, view);
@@ -125,6 +126,9 @@ pub fn port_operation(request: &LinkRequest, view: &LinkView) -> Option<Operatio
     }
     if request.deletes() {
         return deletion_operation(request, view);
+    }
+    if request.other_namespace != 0 && view.device.above & ABOVE_MISSED_IF_MOVED != 0 {
+        return Some(PromiscuousStacked);
     }
     let may = request.floods | request.ends_vlan_filtering != 0;
     (may && wakes_ports(request, view)).then_some(PromiscuousBridgePort)
@@ -232,8 +236,8 @@ pub fn bond_operation(
     let exists = change & EXISTS != 0;
     let joins = change & JOINS != 0;
     let optioned = exists & (view.device.kind == kind::BOND) & (request.has_data != 0);
-    let of_port = (view.master.kind == kind::BOND)
-        & (joins | exists & (request.has_port_data | request.has_master != 0));
+    let may_change = request.may_change_active_port() | nonzero(u64::from(request.has_master)) != 0;
+    let of_port = (view.master.kind == kind::BOND) & (joins | exists & may_change);
     if of_port & joins & !optioned {
         return (view.restless_ports != 0).then_some(PromiscuousUnicastFilter);
     }
@@ -262,8 +266,8 @@ pub fn address_operation(
     let (device, master) = (&view.device, &view.master);
     let opens = change & OPENS != 0;
     // What a bond or a team hands to who joins.
-    let handed =
-        (change & JOINS != 0) & ((master.has_addresses != 0) | (master.above & ABOVE_FIXED != 0));
+    let handed = (change & JOINS != 0)
+        & ((master.has_addresses | view.stirred != 0) | (master.above & ABOVE_FIXED != 0));
     if change & EXISTS == 0 {
         // (What is made filters nothing, as far as is known.)
         return handed.then_some(PromiscuousUnicastFilter);
@@ -311,7 +315,7 @@ fn wakes_ports(request: &LinkRequest, view: &LinkView) -> bool {
     let bridge = view.device.kind == kind::BRIDGE || view.master.kind == kind::BRIDGE;
     let wakes = bridge && view.quiet_ports != 0;
     if request.of_bridge != 0 {
-        return wakes || view.device.index == 0 || view.unstable != 0;
+        return wakes || view.device.index == 0 || view.unstable | view.stirred != 0;
     }
     // do_setlink reads no IFLA_LINKINFO; and of another kind than a bridge's, the
     // attribute that ends vlan filtering is something else.
@@ -320,7 +324,7 @@ fn wakes_ports(request: &LinkRequest, view: &LinkView) -> bool {
     {
         return false;
     }
-    wakes || view.unstable != 0 && !request.only_creates()
+    wakes || view.unstable | view.stirred != 0 && !request.only_creates()
 }
 
 /// `rtnl_fdb_add`, `ndo_dflt_fdb_add`: an address for the device itself. One for

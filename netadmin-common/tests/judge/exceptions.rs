@@ -1,6 +1,6 @@
 //! `promiscuous.allow`: who is excepted, and who may be called so.
 
-use netadmin_common::device::{ABOVE_FIXED, ABOVE_MISSED};
+use netadmin_common::device::{ABOVE_FIXED, ABOVE_LISTENED, ABOVE_MISSED};
 use netadmin_common::netlink::RTM_DELLINK;
 use netadmin_common::policy::{EXCEPTION_KIND, EXCEPTION_NAME, EXCEPTION_PREFIX, MAX_EXCEPTIONS};
 use proptest::prelude::*;
@@ -192,6 +192,13 @@ fn an_exception_of_a_port_is_none_of_others() {
         ..device(9, "bond0", "bond")
     };
     assert!(is_refused(&leaves, &of(bond), &policy));
+    let renamed = LinkRequest {
+        has_name: 1,
+        name: Text::new(b"tap1"),
+        ..change(5)
+    };
+    assert!(is_refused(&renamed, &of(bond), &policy));
+    assert!(!is_refused(&renamed, &of(bridge), &policy));
     let deleted = LinkRequest {
         message_type: u32::from(RTM_DELLINK),
         ..change(5)
@@ -205,6 +212,39 @@ fn an_exception_of_a_port_is_none_of_others() {
     };
     assert!(!is_refused(&deleted, &tap, &policy));
     assert!(is_refused(&deleted, &missed, &policy));
+}
+
+#[test]
+fn an_exception_of_a_bond_is_none_of_ports_that_it_raises_later() {
+    let policy = denying(&[Exception::kind("bond")]);
+    let balancing = LinkRequest {
+        has_data: 1,
+        bond_mode: 6,
+        ..create("bond0", "bond")
+    };
+    assert!(is_refused(&balancing, &LinkView::default(), &policy));
+}
+
+#[test]
+fn an_exception_of_an_ipvlan_is_none_of_others_on_the_device() {
+    let policy = denying(&[Exception::kind("ipvlan"), Exception::name("eth0")]);
+    let shifts = LinkRequest {
+        has_data: 1,
+        kind: Text::new(b"ipvlan"),
+        ..change(5)
+    };
+    let over = |above| LinkView {
+        lower: Device {
+            above,
+            ..device(3, "eth0", "")
+        },
+        ..view(Device {
+            stacked: 1,
+            ..device(5, "ipvl1", "ipvlan")
+        })
+    };
+    assert!(!is_refused(&shifts, &over(0), &policy));
+    assert!(is_refused(&shifts, &over(ABOVE_LISTENED), &policy));
 }
 
 /// Whether a name is taken that the policy excepts.

@@ -2,7 +2,7 @@
 //! ([`LinkRequest::leave`]).
 
 use OperationKind::{PromiscuousStacked, PromiscuousUnicastFilter, PromiscuousUnjudged};
-use netadmin_common::device::{ABOVE_FIXED, ABOVE_LISTENED, ABOVE_MISSED};
+use netadmin_common::device::{ABOVE_FIXED, ABOVE_LISTENED, ABOVE_MISSED, ABOVE_MISSED_IF_MOVED};
 use netadmin_common::netlink::RTM_DELLINK;
 
 use super::*;
@@ -185,4 +185,35 @@ fn the_mode_of_ipvlans_is_left_while_somebody_listens_on_one() {
         operations(&of_another_kind, &over(ABOVE_LISTENED, none)),
         []
     );
+}
+
+#[test]
+fn what_lies_above_a_device_may_go_when_that_moves() {
+    let missed = view(Device {
+        above: ABOVE_MISSED_IF_MOVED,
+        ..device(5, "dev0", "dummy")
+    });
+    assert_eq!(operations(&move_away(), &missed), [PromiscuousStacked]);
+    assert_eq!(operations(&change(5), &missed), []);
+}
+
+#[test]
+fn a_port_that_is_renamed_may_become_the_primary_one() {
+    let bond = |flags| LinkView {
+        master: Device {
+            flags,
+            ..device(9, "bond0", "bond")
+        },
+        ..view(device(5, "dev0", "dummy"))
+    };
+    let renamed = LinkRequest {
+        has_name: 1,
+        name: Text::new(b"eth0"),
+        ..change(5)
+    };
+    assert_eq!(operations(&renamed, &bond(PROMISC)), [PromiscuousStacked]);
+    assert_eq!(operations(&renamed, &bond(0)), []);
+    // By name, it selects.
+    let selected = flags(change_named("dev0"), UP, UP);
+    assert_eq!(operations(&selected, &bond(PROMISC)), []);
 }

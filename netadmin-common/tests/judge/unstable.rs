@@ -5,14 +5,15 @@ use OperationKind::{
     PromiscuousFlag, PromiscuousKeep, PromiscuousUnicastFilter, PromiscuousUnjudged,
 };
 
+use netadmin_common::netlink::RTM_NEWNEIGH;
+
 use super::*;
 
 /// The operations of the last request, after the others, all with one view.
 fn last(requests: &[LinkRequest], mut view: LinkView) -> Vec<OperationKind> {
     let (last, earlier) = requests.split_last().expect("a request");
-    for request in earlier {
-        view.unstable |= request.unsettles();
-    }
+    let unsettled = earlier.iter().map(LinkRequest::unsettles);
+    view.follow(unsettled.fold(view.unstable, |all, one| all | one));
     operations(last, &view)
 }
 
@@ -144,4 +145,54 @@ fn an_excepted_bond_takes_no_port_and_the_flag_in_one_datagram() {
     assert!(!is_refused(&enslave, &port, &policy));
     port.unstable = 1;
     assert!(is_refused(&enslave, &port, &policy));
+}
+
+#[test]
+fn a_bond_or_vrf_is_not_believed_to_have_nothing_after_a_message_that_may_give_it_something() {
+    let joins = LinkRequest {
+        has_master: 1,
+        master: 9,
+        ..change(5)
+    };
+    let entry = LinkRequest {
+        message_type: u32::from(RTM_NEWNEIGH),
+        neighbour_flags: 2,
+        ..change(9)
+    };
+    let up = |index| flags(change(index), UP, UP);
+    let to = |master| LinkView {
+        master,
+        ..view(device(5, "dev0", "dummy"))
+    };
+    let bond = to(device(9, "bond0", "bond"));
+    assert_eq!(last(&[joins], bond), []);
+    assert_eq!(last(&[entry, joins], bond), [PromiscuousUnicastFilter]);
+    assert_eq!(last(&[up(7), joins], bond), [PromiscuousUnicastFilter]);
+    let mut vrf = to(device(9, "vrf0", "vrf"));
+    vrf.device.flags = PROMISC;
+    assert_eq!(last(&[joins], vrf), []);
+    assert_eq!(
+        last(&[up(5), joins], vrf),
+        [OperationKind::PromiscuousStacked]
+    );
+    vrf.device.flags = 0;
+    assert_eq!(last(&[up(5), joins], vrf), []);
+}
+
+#[test]
+fn ports_of_a_bridge_are_not_believed_to_be_loud_after_a_message_that_may_quieten_them() {
+    let flood = |floods| LinkRequest {
+        of_bridge: 1,
+        floods,
+        ..change(5)
+    };
+    let port = LinkView {
+        master: device(9, "br0", "bridge"),
+        ..view(device(5, "dev0", "dummy"))
+    };
+    assert_eq!(last(&[flood(1)], port), []);
+    assert_eq!(
+        last(&[flood(0), flood(1)], port),
+        [OperationKind::PromiscuousBridgePort]
+    );
 }

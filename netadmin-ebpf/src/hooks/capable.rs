@@ -9,11 +9,11 @@
 use aya_ebpf::{helpers::bpf_probe_read_user, macros::lsm, programs::LsmContext};
 use netadmin_common::{
     GuardEntry, OperationKind, SocketOption, Text, Value, Via,
-    call::{CALL_ALLOWED, CALL_REFUSED},
+    call::{CALL_ALLOWED, CALL_MISSED, CALL_REFUSED},
     policy::{MODE_AUDIT, OPTION_FREE, OPTION_VALUES},
 };
 
-use super::{control, ioctl, links, pieces, sysfs};
+use super::{control, ioctl, leaving, links, pieces, sysfs};
 use crate::{
     guard::{self, Guard},
     kernel::{
@@ -133,6 +133,10 @@ fn refuses_ioctl(guard: &Guard, command: u32, argument: Address) -> bool {
     match call.state {
         CALL_ALLOWED => return false,
         CALL_REFUSED => return true,
+        CALL_MISSED if leaving::way(command).is_none_or(leaving::is_refused) => {
+            call.state = CALL_REFUSED;
+            return true;
+        }
         _ if seen => return links::refuses_unjudged(via),
         _ => {}
     }

@@ -308,11 +308,9 @@ fn whole(protocol: u16) -> Message {
 #[inline(always)]
 fn refuses_link(judgement: &mut Judgement, net: Address, pieces: bool) -> bool {
     let Judgement { walk, view } = judgement;
-    view.unstable = walk.unstable;
+    view.follow(walk.unstable);
     let device = links::look(&walk.link, view, net);
-    if walk.link.deletes() {
-        links::look_at_what_goes_along(device, view);
-    }
+    links::look_at_what_goes_along(&walk.link, device, view);
     let via = match walk.link.message_type as u16 {
         RTM_NEWLINK => Via::NewLink,
         RTM_SETLINK => Via::SetLink,
@@ -328,7 +326,7 @@ fn refuses_link(judgement: &mut Judgement, net: Address, pieces: bool) -> bool {
         refused |= links::refuses_changes(&walk.link, view, via);
         refused |= links::refuses_creation(&walk.link, via);
     }
-    let unsettles = walk.link.unsettles();
+    let unsettles = links::unsettles(&walk.link);
     if !refused && walk.link.leave() {
         links::look(&walk.link, view, net);
         refused = links::refuses(&walk.link, view, via);

@@ -38,6 +38,8 @@ use crate::{
 pub const SIOCSIFFLAGS: u32 = 0x8914;
 const SIOCSIFNAME: u32 = 0x8923;
 const SIOCSIFHWADDR: u32 = 0x8924;
+/// One command as the other: what is to be done is in the argument (`sock_ioctl`).
+pub const SIOCGIFVLAN: u32 = 0x8982;
 pub const SIOCSIFVLAN: u32 = 0x8983;
 const SIOCBONDENSLAVE: u32 = 0x8990;
 const SIOCBONDRELEASE: u32 = 0x8991;
@@ -84,7 +86,7 @@ pub fn way(command: u32) -> Option<(Via, bool)> {
         SIOCBONDRELEASE => Some((Via::BondRelease, true)),
         SIOCBONDSETHWADDR => Some((Via::BondSetHwAddr, true)),
         SIOCBONDCHANGEACTIVE => Some((Via::BondChangeActive, true)),
-        SIOCSIFVLAN => Some((Via::SetIfVlan, false)),
+        SIOCGIFVLAN | SIOCSIFVLAN => Some((Via::SetIfVlan, false)),
         SIOCBRADDBR | SIOCGIFBR | SIOCSIFBR => Some((Via::BridgeAdd, false)),
         SIOCADDTUNNEL => Some((Via::AddTunnel, true)),
         BOND_SETHWADDR_OLD => Some((Via::BondSetHwAddr, true)),
@@ -146,13 +148,14 @@ fn begin_call(ctx: LsmContext, entry: &GuardEntry) -> i32 {
     }
     match CALLS.of_current() {
         Some(call) => {
-            let leaves = guard.policy.rules_promiscuity()
-                && leaving::way(command).is_some_and(|via| leaving::refuses(&ctx, via));
-            if leaves && command == SIOCDELTUNNEL {
-                // (dev_ioctl begins the call anew.)
+            let state = if guard.policy.rules_promiscuity() {
+                leaving::begin(&ctx, command)
+            } else {
+                CALL_BEGUN
+            };
+            if state == CALL_REFUSED && command == SIOCDELTUNNEL {
                 return report::answer(true, EPERM);
             }
-            let state = if leaves { CALL_REFUSED } else { CALL_BEGUN };
             call.begin(command, state);
             call.reported_piece = 0;
             0
@@ -262,7 +265,9 @@ extern "C" fn netadmin_ioctl(command: u32, net: u64, ifreq: u64, policy: u32) ->
     };
     u32::from(match (name_at(ifreq), via) {
         (None, _) => links::refuses_unjudged(via),
-        (Some(_), Via::SetIfName) => refuses_name(&guard, ifreq),
+        (Some(name), Via::SetIfName) => {
+            refuses_name(&guard, ifreq) || refuses_change(net, name, ifreq, via)
+        }
         (Some(name), _) if is_of_old(command) && !is_bond(net, &name) => {
             // The tunnel's name is in user memory.
             matches!(via, Via::AddTunnel) && links::refuses_any_name(&guard, via)
@@ -299,7 +304,7 @@ fn refuses_change(net: Address, name: Text, ifreq: Address, via: Via) -> bool {
     *request = LinkRequest::default();
     request.has_name = 1;
     request.name = name;
-    view.unstable = 0;
+    view.follow(0);
     view.searched = 0;
     match via {
         Via::BondEnslave | Via::BondRelease => {
@@ -316,6 +321,8 @@ fn refuses_change(net: Address, name: Text, ifreq: Address, via: Via) -> bool {
             }
         }
         Via::BondChangeActive => request.has_data = 1,
+        // (As rtnetlink has it of a port's options: the name of the primary one is one.)
+        Via::SetIfName => request.has_port_data = 1,
         _ => request.has_address = 1,
     }
     links::look(request, view, net);
@@ -370,7 +377,7 @@ pub fn refuses_flags_of(net: Address, target: Target, flags: u32, via: Via) -> b
         Indexed(index) => request.index = index,
     }
     let view = &mut judgement.view;
-    view.unstable = 0;
+    view.follow(0);
     view.searched = 0;
     links::look(request, view, net);
     if links::refuses_changes(request, view, via) {

@@ -11,6 +11,7 @@ use aya_ebpf::programs::LsmContext;
 use netadmin_common::{
     OperationKind::{PromiscuousStacked, PromiscuousUnicastFilter},
     Via,
+    call::{CALL_BEGUN, CALL_MISSED, CALL_REFUSED},
 };
 
 use super::{ioctl, links};
@@ -29,42 +30,67 @@ const S_IFSOCK: u16 = 0o140_000;
 pub fn way(command: u32) -> Option<Via> {
     match command {
         ioctl::SIOCBRDELIF => Some(Via::BridgeDelIf),
-        ioctl::SIOCSIFVLAN => Some(Via::SetIfVlan),
+        ioctl::SIOCGIFVLAN | ioctl::SIOCSIFVLAN => Some(Via::SetIfVlan),
         ioctl::SIOCBRDELBR | ioctl::SIOCGIFBR | ioctl::SIOCSIFBR => Some(Via::BridgeDel),
         ioctl::SIOCDELTUNNEL => Some(Via::DelTunnel),
         _ => None,
     }
 }
 
-/// Whether the ioctl on this file (argument 0) is refused, whatever port it is about.
+/// The state in which the ioctl on this file (argument 0) begins.
 #[inline(always)]
-pub fn refuses(ctx: &LsmContext, via: Via) -> bool {
-    let Some(file) = Address::argument(ctx, 0) else {
-        return links::refuses_unjudged(via);
+pub fn begin(ctx: &LsmContext, command: u32) -> u32 {
+    let Some(via) = way(command) else {
+        return CALL_BEGUN;
     };
-    match is_socket(file) {
-        Some(false) => return false,
-        Some(true) => {}
-        None => return links::refuses_unjudged(via),
+    let refused = match is_missed(ctx, via) {
+        Some(false) => false,
+        // (dev_ioctl begins that one anew.)
+        Some(true) if matches!(via, Via::DelTunnel) => is_refused(via),
+        Some(true) => return CALL_MISSED,
+        None => links::refuses_unjudged(via),
+    };
+    if refused { CALL_REFUSED } else { CALL_BEGUN }
+}
+
+/// Whether, whatever port it is about, it might be missed.
+#[inline(always)]
+fn is_missed(ctx: &LsmContext, via: Via) -> Option<bool> {
+    let file = Address::argument(ctx, 0)?;
+    if !is_socket(file)? {
+        return Some(false);
     }
-    let Some(net) = net_of(file) else {
-        return links::refuses_unjudged(via);
-    };
-    match via {
+    let net = net_of(file)?;
+    Some(match via {
         // br_del_if: the bridge may take the address of another port.
-        Via::BridgeDelIf => {
-            namespace::has_fixed_above_bridge(net)
-                && Question::on_device(PromiscuousUnicastFilter, via).is_refused()
-        }
-        _ => refuses_removal(net, via),
-    }
+        Via::BridgeDelIf => namespace::has_fixed_above_bridge(net),
+        _ => namespace::has_missed_port(net),
+    })
+}
+
+/// Whether that is refused.
+#[inline(always)]
+pub fn is_refused(via: Via) -> bool {
+    netadmin_leaving(via as u32) != 0
+}
+
+/// (Global for a stack of its own: 6.1 counts that of a chain of calls.)
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_leaving(via: u32) -> u32 {
+    let kind = if via == Via::BridgeDelIf as u32 {
+        PromiscuousUnicastFilter
+    } else {
+        PromiscuousStacked
+    };
+    u32::from(Question::packed(kind as u32, via, false).is_refused())
 }
 
 /// Whether removing some device of this network namespace is refused
 /// (`unregister_netdevice_many`): some port there would be missed.
 #[inline(always)]
 pub fn refuses_removal(net: Address, via: Via) -> bool {
-    namespace::has_missed_port(net) && Question::on_device(PromiscuousStacked, via).is_refused()
+    namespace::has_missed_port(net) && is_refused(via)
 }
 
 #[inline(always)]

@@ -5,7 +5,7 @@ use core::ptr;
 
 use netadmin_common::{
     Device, OperationKind, Text, Via,
-    device::{ABOVE_MISSED, kind},
+    device::{ABOVE_MISSED, ABOVE_MISSED_IF_MOVED, kind},
     netlink::{
         LinkRequest, LinkView, UNSETTLED_LINKS, address_operation, bond_operation, change_of,
         created_operation, direct_effects, excepted_by, lower_operation,
@@ -34,17 +34,36 @@ pub fn look(request: &LinkRequest, view: &mut LinkView, net: Address) -> Address
     Address::from_field(netadmin_look(request, view, net.value()))
 }
 
-/// What is deleted together with the device: its other end, if it is one of a pair, and
-/// what lies above either. (Not part of [`look`], whose stack is full on 6.1.)
+/// [`LinkRequest::unsettles`]. (Global for the verifier, which then checks it once and not
+/// in each state of the walk.)
 #[inline(always)]
-pub fn look_at_what_goes_along(device: Address, view: &mut LinkView) {
+pub fn unsettles(request: &LinkRequest) -> u32 {
+    netadmin_link_unsettles(request)
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netadmin_link_unsettles(request: *const LinkRequest) -> u32 {
+    // SAFETY: the verifier checks that callers pass a whole request.
+    unsafe { request.as_ref() }.map_or(u32::MAX, LinkRequest::unsettles)
+}
+
+/// What is removed together with the device that the request deletes or moves: what lies
+/// above it; and if it is deleted and one of a pair, its other end with what lies above
+/// that. (Not part of [`look`], whose stack is full on 6.1.)
+#[inline(always)]
+pub fn look_at_what_goes_along(request: &LinkRequest, device: Address, view: &mut LinkView) {
     if device.is_null() {
         return;
     }
-    let missed = neighbours::takes_along_missed(device)
-        || kind::is_of_pair(&view.device.kind) && neighbours::other_end_is_missed(device);
-    if missed {
-        view.device.above |= ABOVE_MISSED;
+    let of_pair = kind::is_of_pair(&view.device.kind);
+    if request.deletes() {
+        let missed = neighbours::takes_along_missed(device)
+            || of_pair && neighbours::other_end_is_missed(device);
+        view.device.above |= u32::from(missed) * ABOVE_MISSED;
+    } else if request.other_namespace != 0 {
+        let missed = neighbours::takes_along_missed_if_moved(device);
+        view.device.above |= u32::from(missed) * ABOVE_MISSED_IF_MOVED;
     }
 }
 

@@ -201,7 +201,7 @@ fn refuses_waking(device: Address, of_port: bool) -> Option<bool> {
     request.of_bridge = 1;
     request.floods = u8::from(of_port);
     request.ends_vlan_filtering = u8::from(!of_port);
-    view.unstable = 0;
+    view.follow(0);
     view.searched = 0;
     links::look(request, view, net);
     Some(links::refuses(request, view, Via::Sysfs))

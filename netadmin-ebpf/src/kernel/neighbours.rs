@@ -233,6 +233,29 @@ extern "C" fn stop_at_missed(_step: u32, uppers: *mut Adjacent) -> i64 {
     })
 }
 
+/// The same when it moves to another network namespace: not all that lies above it goes.
+#[inline(always)]
+pub fn takes_along_missed_if_moved(device: Address) -> bool {
+    netdev_takes_along_missed_if_moved(device.value()) != 0
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn netdev_takes_along_missed_if_moved(device: u64) -> u32 {
+    Adjacent::above(Address::from_field(device)).any(stop_at_missed_if_moved)
+}
+
+extern "C" fn stop_at_missed_if_moved(_step: u32, uppers: *mut Adjacent) -> i64 {
+    // SAFETY: `any` passes valid ones.
+    let uppers = unsafe { &mut *uppers };
+    uppers.stop_if(|upper| {
+        Some(
+            kind::goes_when_lower_moves(&netdev::kind(upper)?)
+                && (is_missed(upper)? || netdev_takes_along_missed_second(upper.value()) != 0),
+        )
+    })
+}
+
 #[unsafe(no_mangle)]
 #[inline(never)]
 extern "C" fn netdev_takes_along_missed_second(device: u64) -> u32 {

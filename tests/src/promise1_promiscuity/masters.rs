@@ -11,7 +11,9 @@ use nix::sched::{CloneFlags, setns, unshare};
 
 use super::VICTIM;
 use super::addresses::{Act, prepared};
-use crate::attack::ioctl::{Family, VlanCommand, bridge_remove_port, change_flags, vlan};
+use crate::attack::ioctl::{
+    Family, VlanCommand, bridge_remove_port, change_flags, rename, vlan, vlan_by_question,
+};
 use crate::attack::link::{self, RTM_DELLINK, RTM_SETLINK, change};
 use crate::attack::{IFF_UP, Membership, Target, index_of, packet};
 use crate::rig::{Attack, Expected, Stage, Trials, USUAL_POLICY, Watch, errno_of};
@@ -30,6 +32,19 @@ const BOND: &str = "ip link add b0 type bond mode active-backup && ip link set b
     && ip link set d1 master b0 && ip link set victim0 master b0 \
     && ip link set b0 promisc on && ip link add r0 type vrf table 9";
 
+/// The same, where the port is what goes when the device below it moves.
+const MACSEC: &str = "ip link add b0 type bond mode active-backup && ip link set b0 up \
+    && ip link add d0 type dummy && ip link set d0 up \
+    && ip link add link d0 name d1 type macsec && ip link add victim0 type dummy \
+    && ip link set d1 master b0 && ip link set victim0 master b0 && ip link set b0 promisc on";
+
+/// A promiscuous bond whose primary port has had another name since, and is the active one.
+const PRIMARY: &str = "ip link add b0 type bond mode active-backup && ip link set b0 up \
+    && ip link add d1 type dummy && ip link set d1 master b0 \
+    && ip link add victim0 type dummy && ip link set victim0 master b0 \
+    && ip link set b0 type bond primary d1 && ip link set b0 promisc on \
+    && ip link set d1 down && ip link set d1 name d2 && ip link set victim0 down";
+
 /// A port with the address of its bond, and so has a vlan above it, which stays open when
 /// the port is closed.
 const DELETED: &str = "ip link add b0 type bond mode active-backup && ip link set b0 up \
@@ -43,7 +58,9 @@ pub fn add(trials: &mut Trials) {
         ("moved_to_a_vrf", "RTM_SETLINK", || {
             link::request(change(RTM_SETLINK, Target::Name("d1")).master(index_of("r0")?))
         }),
-        ("moved_to_a_namespace", "RTM_SETLINK", move_to_a_namespace),
+        ("moved_to_a_namespace", "RTM_SETLINK", || {
+            move_to_a_namespace("d1")
+        }),
         ("deleted", "rtnetlink", || link::delete("d1")),
         ("deleted_by_index", "rtnetlink", || {
             link::request(change(RTM_DELLINK, Target::Index(index_of("d1")?)))
@@ -84,6 +101,26 @@ pub fn add(trials: &mut Trials) {
     .needs(&["bond", "vlan", "vrf"])
     .on(prepared(BOND))
     .twins(trials);
+    Attack::new(
+        "siocgifvlan_removes_the_port_of_a_promiscuous_bond",
+        VICTIM,
+        Expected::of("promiscuous.stacked", "SIOCSIFVLAN"),
+        || vlan_by_question(VlanCommand::Delete, "d1", 0),
+    )
+    .needs(&["bond", "vlan", "vrf"])
+    .on(prepared(BOND))
+    .twins(trials);
+    Attack::new(
+        "dummy_below_a_macsec_port_moved_to_a_namespace",
+        VICTIM,
+        Expected::of("promiscuous.stacked", "RTM_SETLINK"),
+        || move_to_a_namespace("d0"),
+    )
+    .needs(&["bond", "macsec"])
+    .on(prepared(MACSEC))
+    .with_all_capabilities()
+    .twins(trials);
+    renamed(trials);
     leaves_a_vrf(trials);
     trials.guarded(
         USUAL_POLICY,
@@ -106,12 +143,31 @@ fn loses_its_address(trials: &mut Trials, name: &str, via: &'static str, act: Ac
         .twins(trials);
 }
 
-fn move_to_a_namespace() -> io::Result<()> {
+/// A port that gets the name of the primary one becomes the active one
+/// (`bond_slave_netdev_event`).
+fn renamed(trials: &mut Trials) {
+    let ways: [(&str, Act); 2] = [
+        ("RTM_SETLINK", || {
+            link::request(change(RTM_SETLINK, Target::Index(index_of(VICTIM)?)).name("d1"))
+        }),
+        ("SIOCSIFNAME", || rename(VICTIM, "d1")),
+    ];
+    for (via, act) in ways {
+        let name = format!("{}_into_that_of_the_primary_port", via.to_lowercase());
+        Attack::new(name, VICTIM, Expected::of("promiscuous.stacked", via), act)
+            .needs(&["bond"])
+            .on(prepared(PRIMARY))
+            .renaming_to("d1")
+            .twins(trials);
+    }
+}
+
+fn move_to_a_namespace(name: &str) -> io::Result<()> {
     let here = File::open("/proc/self/ns/net")?;
     unshare(CloneFlags::CLONE_NEWNET)?;
     let far = File::open("/proc/self/ns/net")?;
     setns(&here, CloneFlags::CLONE_NEWNET)?;
-    let message = change(RTM_SETLINK, Target::Name("d1"));
+    let message = change(RTM_SETLINK, Target::Name(name));
     link::request(message.namespace(far.as_raw_fd()))
 }
 
@@ -192,12 +248,13 @@ fn quiet_masters(stage: &Stage<'_>) -> Result<()> {
     let watch = Watch::begin(stage)?;
     container.run(|| {
         bridge_remove_port("br0", index_of("d1")?)?;
-        move_to_a_namespace()?;
+        move_to_a_namespace("d1")?;
         link::delete("l0")?;
         prepared(
             "ip link set d2 master r0 && ip link del d2 && ip link del d3 \
              && ip link set d4 nomaster && ip link set d4 down && ip link set d4 master b0 \
              && ip link add c2 type dummy && ip link set c2 master b0 \
+             && ip link set c2 down && ip link set c2 name c3 && ip link set c3 name c2 \
              && ip link set d4 master r0 && ip link del c2 && ip link del c0 && ip link del b0 \
              && ip link del v0 && ip link del br0 && ip link del d5",
         )()

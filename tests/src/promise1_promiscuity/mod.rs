@@ -3,6 +3,7 @@
 
 mod addresses;
 mod bonds;
+mod datagrams;
 mod drivers;
 mod ends;
 mod exceptions;
@@ -43,6 +44,7 @@ pub fn trials() -> Vec<Trial> {
     ports::add(&mut trials);
     bonds::add(&mut trials);
     ends::add(&mut trials);
+    datagrams::add(&mut trials);
     drivers::add(&mut trials);
     exceptions::add(&mut trials);
     tripwire::add(&mut trials);
