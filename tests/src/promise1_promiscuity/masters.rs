@@ -33,9 +33,9 @@ const BOND: &str = "ip link add b0 type bond mode active-backup && ip link set b
     && ip link set b0 promisc on && ip link add r0 type vrf table 9";
 
 /// The same, where the port is what goes when the device below it moves.
-const MACSEC: &str = "ip link add b0 type bond mode active-backup && ip link set b0 up \
-    && ip link add d0 type dummy && ip link set d0 up \
-    && ip link add link d0 name d1 type macsec && ip link add victim0 type dummy \
+const VXLAN: &str = "ip link add b0 type bond mode active-backup && ip link set b0 up \
+    && ip link add d0 type dummy && ip link set d0 mtu 2000 up \
+    && ip link add d1 type vxlan id 7 dev d0 dstport 4789 && ip link add victim0 type dummy \
     && ip link set d1 master b0 && ip link set victim0 master b0 && ip link set b0 promisc on";
 
 /// A promiscuous bond whose primary port has had another name since, and is the active one.
@@ -111,13 +111,13 @@ pub fn add(trials: &mut Trials) {
     .on(prepared(BOND))
     .twins(trials);
     Attack::new(
-        "dummy_below_a_macsec_port_moved_to_a_namespace",
+        "dummy_below_a_vxlan_port_moved_to_a_namespace",
         VICTIM,
         Expected::of("promiscuous.stacked", "RTM_SETLINK"),
         || move_to_a_namespace("d0"),
     )
-    .needs(&["bond", "macsec"])
-    .on(prepared(MACSEC))
+    .needs(&["bond", "vxlan"])
+    .on(prepared(VXLAN))
     .with_all_capabilities()
     .twins(trials);
     renamed(trials);
