@@ -249,6 +249,8 @@ pub enum VlanCommand {
     NameType = 6,
     /// Switches flags of the vlan on.
     Flag = 7,
+    /// Asks for the vlan's id.
+    Id = 9,
 }
 
 /// `SIOCSIFVLAN`, as `vconfig` does: a command, a device, and a number.

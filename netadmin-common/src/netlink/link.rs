@@ -344,7 +344,7 @@ impl LinkView {
     #[inline(always)]
     pub fn follow(&mut self, unsettled: u32) {
         self.unstable = unsettled & (UNSETTLED_LINKS | UNSETTLED_FLAGS);
-        self.stirred = unsettled / UNSETTLED_OPEN & 1;
+        self.stirred = u32::from(unsettled & UNSETTLED_OPEN != 0);
     }
 
     /// Whether an earlier message may have changed which device is which.

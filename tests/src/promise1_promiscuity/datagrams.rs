@@ -13,9 +13,12 @@ use crate::rig::{Attack, Expected, Trials, USUAL_POLICY, Watch};
 const BOND: &str = "ip link add b0 type bond mode active-backup && ip link set b0 up \
     && ip link add m0 link b0 type macvlan mode bridge && ip link add victim0 type dummy";
 
+/// What gives the bond something.
+type First = fn() -> io::Result<Message>;
+
 pub fn add(trials: &mut Trials) {
     // ndo_dflt_fdb_add, macvlan_open; dev_uc_sync_multiple in bond_enslave.
-    let ways: [(&str, fn() -> io::Result<Message>); 2] = [
+    let ways: [(&str, First); 2] = [
         ("an_address", || {
             Ok(fdb::entry(
                 index_of("b0")?,

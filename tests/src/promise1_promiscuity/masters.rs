@@ -129,6 +129,18 @@ pub fn add(trials: &mut Trials) {
     );
     trials.guarded(
         USUAL_POLICY,
+        "siocgifvlan_that_asks_beside_a_port_that_would_be_missed_passes",
+        |stage| {
+            let container = stage.guarded()?;
+            container.set_up(prepared(BOND))?;
+            let watch = Watch::begin(stage)?;
+            container.run(|| vlan_by_question(VlanCommand::Id, "d1", 0))?;
+            watch.saw_no_rise()?;
+            watch.saw_no_event()
+        },
+    );
+    trials.guarded(
+        USUAL_POLICY,
         "ports_that_leave_quiet_masters_pass",
         quiet_masters,
     );
