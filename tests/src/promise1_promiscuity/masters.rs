@@ -39,9 +39,10 @@ const VXLAN: &str = "ip link add b0 type bond mode active-backup && ip link set 
     && ip link set d1 master b0 && ip link set victim0 master b0 && ip link set b0 promisc on";
 
 /// A promiscuous bond whose primary port has had another name since, and is the active one.
+/// (With dummies for ports, 7.3 waits for a lock of its own: `netdev_lock_ops`.)
 const PRIMARY: &str = "ip link add b0 type bond mode active-backup && ip link set b0 up \
-    && ip link add d1 type dummy && ip link set d1 master b0 \
-    && ip link add victim0 type dummy && ip link set victim0 master b0 \
+    && for port in d1 victim0; do ip link add $port type veth peer name p$port \
+        && ip link set p$port up && ip link set $port master b0 || exit 1; done \
     && ip link set b0 type bond primary d1 && ip link set b0 promisc on \
     && ip link set d1 down && ip link set d1 name d2 && ip link set victim0 down";
 
