@@ -121,6 +121,7 @@ const AVAILABLE: &[&str] = &[
     "vsock_diag",
     "vsock_loopback",
     "vsockmon",
+    "vxcan",
     "xfrm_interface",
     "xfrm_user",
     "xt_comment",

@@ -56,6 +56,8 @@ const LOADER: &str = "/lib64/ld-linux-x86-64.so.2";
 /// tcpdump gives up root for a user of its own.
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n\
     tcpdump:x:100:100::/:/bin/false\nnobody:x:65534:65534::/:/bin/false\n";
+/// `nfct` looks up what it is told by name.
+const PROTOCOLS: &str = "tcp\t6\tTCP\n";
 const GROUP: &str = "root:x:0:\ntcpdump:x:100:\nnogroup:x:65534:\n";
 
 /// The archive with the tools, from the cache if the suite has not moved on.
@@ -104,6 +106,7 @@ fn pack(root: &Path) -> Result<Vec<u8>> {
     }
     archive.file("/etc/passwd", PASSWD.as_bytes())?;
     archive.file("/etc/group", GROUP.as_bytes())?;
+    archive.file("/etc/protocols", PROTOCOLS.as_bytes())?;
     archive.file("/etc/hosts", b"127.0.0.1 localhost\n")?;
     let mut libraries = BTreeMap::new();
     let mut names = BTreeSet::new();
