@@ -415,6 +415,14 @@ pub const AREAS: &[Area] = &[
         ],
     },
     Area {
+        name: "namespace_ids",
+        allow: &["netns.id"],
+        probe: "true",
+        // (A namespace has its name where it is mounted, which every process sees else.)
+        set_up: "mkdir -p /run/netns && ln -sfn /proc/self/ns/net /run/netns/own",
+        lines: &["ip netns set own 7"],
+    },
+    Area {
         name: "conntrack_timeouts",
         allow: &["conntrack.*"],
         probe: "modprobe nfnetlink_cttimeout",
