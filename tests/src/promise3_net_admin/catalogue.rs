@@ -12,10 +12,6 @@ use super::plain;
 /// the same errno elsewhere.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("setsockopt.*", "options.rs and ulp.rs; made up"),
-    (
-        "netns.id",
-        "made up; `ip netns set` wants mounts in /run/netns",
-    ),
     ("rtnetlink.other", "made up; what no tool sends"),
     ("netlink.groups", "options.rs; `bind` is made up"),
     (
