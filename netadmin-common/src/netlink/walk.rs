@@ -197,6 +197,12 @@ impl Walk {
         stepped.unwrap_or(Step::Unreadable)
     }
 
+    /// Whether no message follows that at hand.
+    #[inline(always)]
+    pub fn is_at_last(&self) -> bool {
+        self.level == MESSAGE && self.end.saturating_sub(self.cursor) < NLMSG_HDRLEN
+    }
+
     /// `netlink_rcv_skb`, `rtnetlink_rcv_msg`.
     #[inline(always)]
     fn step_message<B: Bytes + ?Sized>(&mut self, bytes: &B) -> Option<Step> {

@@ -326,7 +326,12 @@ fn refuses_link(judgement: &mut Judgement, net: Address, pieces: bool) -> bool {
         refused |= links::refuses_changes(&walk.link, view, via);
         refused |= links::refuses_creation(&walk.link, via);
     }
-    let unsettles = links::unsettles(&walk.link);
+    // (Most datagrams have one message.)
+    let unsettles = if walk.is_at_last() {
+        0
+    } else {
+        links::unsettles(&walk.link)
+    };
     if !refused && walk.link.leave() {
         links::look(&walk.link, view, net);
         refused = links::refuses(&walk.link, view, via);
