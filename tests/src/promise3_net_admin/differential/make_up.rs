@@ -176,8 +176,9 @@ fn option(random: &mut Random) -> Request {
 }
 
 fn file(random: &mut Random) -> Request {
-    let device = random.choose(&DEVICES);
     if random.once_in(2) {
+        // (Of a device that an earlier request has removed there is no file to refuse.)
+        let device = random.choose(&["lo", "all", "default"]);
         return Request::Sysctl {
             path: format!(
                 "/proc/sys/net/ipv4/conf/{device}/{}",
@@ -187,7 +188,7 @@ fn file(random: &mut Random) -> Request {
         };
     }
     Request::Sysfs {
-        device,
+        device: random.choose(&DEVICES),
         file: random.choose(&[
             "mtu",
             "flags",
